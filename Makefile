@@ -1,0 +1,46 @@
+# Works with GNU make 3.81 and later. Choose another interpreter with: make quickstart PYTHON=python3.12
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Valid in every Python, so that an old one gets the sentence and not a syntax error.
+CHECK_PYTHON := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	"igan needs Python 3.11 to 3.13 but found %d.%d; name another one, such as: make PYTHON=python3.12" % v)
+
+.PHONY: help quickstart test lab lint bench
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+quickstart: $(STAMP) ## Train IGAN on embedded digits in a few minutes, print the result row and the paths
+	$(BIN)/python -m igan_lib quickstart $(ARGS)
+
+test: $(STAMP) ## Run the whole test suite (ARGS="-k losses" for a part)
+	$(BIN)/python -m pytest $(ARGS)
+
+lab: $(STAMP) ## Open the notebooks in JupyterLab
+	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(ARGS)
+
+lint: $(STAMP) ## Check style and format of code and notebooks
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+bench: $(STAMP) ## Measure speed and memory
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+# A virtual environment with a working pip and a fitting Python is kept, any other is made anew. The stamp comes last,
+# so an installation that was cut short is taken up again.
+$(STAMP): pyproject.toml constraints.txt
+	@if $(BIN)/python -m pip --version >/dev/null 2>&1 && $(BIN)/python -c '$(CHECK_PYTHON)' >/dev/null 2>&1; then \
+		echo "Using $(VENV)"; \
+	elif ! command -v $(PYTHON) >/dev/null 2>&1; then \
+		echo "igan needs Python 3.11 to 3.13 but found no $(PYTHON); name one, such as: make PYTHON=python3.12" >&2; \
+		exit 1; \
+	else \
+		$(PYTHON) -c '$(CHECK_PYTHON)' && $(PYTHON) -m venv --clear $(VENV); \
+	fi
+	$(BIN)/python -m pip install -e '.[dev]' -c constraints.txt
+	@touch $@

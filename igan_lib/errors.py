@@ -1,0 +1,25 @@
+"""The errors that the library raises on purpose.
+
+Each message is one sentence: what was expected, what was found, what to do. A command line can print it as it stands
+and end with a non-zero exit code; whatever is not an `IganError` is a fault of the program and keeps its traceback.
+"""
+
+
+class IganError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class DataError(IganError):
+    """Images or labels are missing, damaged, of the wrong kind, or do not fit together."""
+
+
+class ConfigError(IganError):
+    """A setting is unknown, of the wrong type, or out of its range."""
+
+
+class TrainingError(IganError):
+    """A training run can't go on: a loss is not finite, or a checkpoint does not fit the run."""
+
+
+class NotebookError(IganError):
+    """A notebook was given a parameter that it does not have, or failed while it ran."""
