@@ -43,7 +43,7 @@ def declared_parameters(notebook: Path) -> dict[str, str]:
         cells = nbformat.read(notebook, as_version=4).cells
         source = next((c.source for c in cells if "parameters" in c.metadata.get("tags", [])), None)
         inspected = papermill.inspect_notebook(_literal(notebook.resolve()))
-    except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
+    except (ValueError, AttributeError, nbformat.ValidationError) as error:
         reason = str(error).partition("\n")[0]
         raise NotebookError(
             f"Expected {notebook} to be a Jupyter notebook with a Python kernel, found a file that can't be read as "

@@ -26,7 +26,8 @@ FAKE_PYTHON = """\
 echo "$@" >> {log}
 case "$*" in
     "-c "*) exec {python} -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2" ;;
-    "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    "-m venv --clear .venv") rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    "-m pip --version") test ! -e .venv/no-pip ;;
     "-m pip install"*) test ! -e broken ;;
 esac
 """
@@ -155,10 +156,18 @@ def test_make_takes_up_an_installation_that_was_cut_short(checkout):
 
 
 @NEEDS_MAKE
-def test_make_repairs_an_environment_without_a_working_python(checkout):
-    (checkout.folder / ".venv" / "bin").mkdir(parents=True)
+@pytest.mark.parametrize("fault", ["no python", "no pip", "old python"])
+def test_make_replaces_an_environment_that_can_not_serve(checkout, fault):
+    environment = checkout.folder / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / fault.replace(" ", "-")).touch()
+    if fault != "no python":
+        checkout.set_version((3, 10, 9) if fault == "old python" else (3, 12, 1))
+        shutil.copy(checkout.python, environment / "bin")
+        checkout.set_version((3, 12, 1))
     assert checkout.make("lint").returncode == 0
     assert "-m venv --clear .venv" in checkout.log.read_text()
+    assert sorted(p.name for p in environment.iterdir()) == [".installed", "bin"]
 
 
 @NEEDS_MAKE

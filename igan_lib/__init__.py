@@ -1,0 +1,1 @@
+"""The thin library behind the IGAN notebooks: data, networks, losses, the method, training, evaluation, tables."""
