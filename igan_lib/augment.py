@@ -1,0 +1,32 @@
+"""Small random affine maps of image batches; part of the variant igan+, not of the paper's method."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+DEGREES = 10.0  # hand-written digits slant by about this much from writer to writer
+SCALE = 0.15  # MNIST leaves a margin of 4 of 28 pixels, USPS none: about this much in either direction
+SHIFT = 0.07  # two pixels of 28
+
+
+def random_affine(x: Tensor, degrees: float = DEGREES, scale: float = SCALE, shift: float = SHIFT) -> Tensor:
+    """Rotate, scale (each axis on its own) and shift each image by its own random amount.
+
+    Args:
+        x: B x C x S x S in [-1, 1]; the border is continued outwards.
+        degrees: rotations are uniform in [-degrees, degrees].
+        scale: factors are uniform in [1 - scale, 1 + scale].
+        shift: shifts are uniform in [-shift, shift], as a share of the side.
+
+    Returns:
+        B x C x S x S, bilinear, in [-1, 1]. Random numbers come from torch's global state on x's device.
+    """
+    amount = torch.rand(5, len(x), device=x.device) * 2 - 1
+    angle = amount[0] * math.radians(degrees)
+    sx, sy = 1 + scale * amount[1], 1 + scale * amount[2]
+    cos, sin = angle.cos(), angle.sin()
+    rows = torch.stack([sx * cos, -sy * sin, 2 * shift * amount[3], sx * sin, sy * cos, 2 * shift * amount[4]], dim=1)
+    grid = F.affine_grid(rows.view(-1, 2, 3), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid.to(x.dtype), padding_mode="border", align_corners=False)
