@@ -1,0 +1,158 @@
+"""Configurations: presets, what they refuse, their hash and their name."""
+
+import json
+import typing
+
+import pytest
+from method_makers import one_sentence
+from pydantic import ValidationError
+
+from igan_lib import experiment
+from igan_lib.config import IGANConfig
+from igan_lib.errors import ConfigError
+from igan_lib.experiment import METHODS, PROFILES, ExperimentConfig, preset
+from igan_lib.training import Schedule
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_preset_is_its_profile_and_its_method(profile, method):
+    config = preset("mnist", "usps", seed=7, profile=profile, method=method)
+    assert (config.source, config.target, config.seed) == ("mnist", "usps", 7)
+    assert (config.profile, config.method) == (profile, method)
+    for key, value in (PROFILES[profile] | METHODS[method]).items():
+        assert getattr(config, key) == value
+    for key in ExperimentConfig.model_fields.keys() - PROFILES[profile].keys() - METHODS[method].keys():
+        if not (field := ExperimentConfig.model_fields[key]).is_required() and key not in ("seed", "profile", "method"):
+            assert getattr(config, key) == field.default, key
+
+
+def test_plain_igan_holds_nothing_that_the_paper_does_not_have():
+    for profile in PROFILES:
+        plain, extended = (preset("mnist", "usps", profile=profile, method=name) for name in ("igan", "igan+"))
+        assert (plain.augment, plain.centroid_memory, plain.weight_average) == (False, 0, 0)
+        assert extended.augment or extended.centroid_memory or extended.weight_average
+
+
+def test_overrides_replace_single_values_of_profile_and_method():
+    config = preset("mnist", "usps", profile="smoke", method="igan+", steps=3, threshold=0.25, losses=("h", "c"))
+    assert (config.steps, config.threshold, config.losses) == (3, 0.25, ("c", "h"))
+    rest = preset("mnist", "usps", profile="smoke", method="igan+").model_dump()
+    assert config.model_dump() == rest | {"steps": 3, "threshold": 0.25, "losses": ("c", "h")}
+
+
+@pytest.mark.parametrize("pair", [("svhn", "mnist"), ("mnist", "svhn"), ("npz:data/svhn7k.npz", "mnist")])
+def test_pairs_with_svhn_take_what_the_paper_prints(pair):
+    config = preset(*pair, profile="cpu")
+    assert (config.encoder, config.size, config.batch_size) == ("conv4", 32, 200)
+    assert preset(*pair, profile="cpu", size=28, batch_size=10).size == 28
+    assert preset("mnist", "usps", profile="cpu").encoder == "lenet"
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"profile": "fast"}, ("profile", "'fast'", "smoke, quick, cpu, paper")),
+        ({"method": "dann"}, ("method", "'dann'", "igan, igan+, source-only")),
+        ({"alhpa": 0.1}, ("'alhpa'", "alpha")),
+        ({"steps": "many"}, ("steps", "'many'")),
+        ({"steps": 1.5}, ("steps", "1.5")),
+        ({"steps": None}, ("steps", "None")),
+        ({"alpha": [1]}, ("alpha", "[1]")),
+        ({"beta": -1}, ("beta", "-1")),
+        ({"threshold": 1.0}, ("threshold", "1.0")),
+        ({"seed": -1}, ("seed", "-1")),
+        ({"size": 29}, ("size", "29")),
+        ({"channels": 2}, ("channels", "2")),
+        ({"train_limit": 3}, ("train_limit", "3")),
+        ({"losses": ("h",)}, ("losses", "must contain 'c'")),
+        ({"encoder": "alexnet"}, ("encoder", "'alexnet'")),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_one_sentence(settings, parts):
+    with pytest.raises(ConfigError) as caught:
+        preset("mnist", "usps", **settings)
+    one_sentence(caught.value, *parts)
+
+
+def test_a_pair_has_two_domains():
+    with pytest.raises(ConfigError, match=r"source and target must be two domains, found 'mnist' twice"):
+        preset("mnist", "mnist")
+
+
+def test_a_configuration_is_frozen_and_knows_its_keys():
+    config = preset("mnist", "usps")
+    with pytest.raises(ValidationError, match="frozen"):
+        config.seed = 1
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        ExperimentConfig(source="mnist", target="usps", epochs=3)
+    assert ExperimentConfig.model_fields.keys() > IGANConfig.model_fields.keys() | Schedule.model_fields.keys()
+
+
+def other_value(config, key):
+    """A valid value of `key` that is not the one in `config`."""
+    value = getattr(config, key)
+    options = [o for part in (experiment.ExperimentConfig.model_fields[key].annotation,) for o in typing.get_args(part)]
+    numbers = [value + 8, value / 2] if isinstance(value, int | float) and not isinstance(value, bool) else []
+    for candidate in [
+        not value if isinstance(value, bool) else None,
+        *numbers,
+        *options,
+        ("c", "h"),
+        "digits",
+        50,
+        0.5,
+    ]:
+        try:
+            changed = ExperimentConfig.model_validate(config.model_dump() | {key: candidate})
+        except ValidationError:
+            continue
+        if getattr(changed, key) != value:
+            return changed
+    raise AssertionError(f"no other value of {key} found")
+
+
+@pytest.mark.parametrize("key", ExperimentConfig.model_fields)
+def test_every_setting_is_part_of_the_hash(key):
+    config = preset("mnist", "usps")
+    changed = other_value(config, key)
+    assert [k for k in ExperimentConfig.model_fields if getattr(config, k) != getattr(changed, k)] == [key]
+    assert changed.hash8 != config.hash8 and changed.name != config.name
+
+
+def test_the_hash_does_not_depend_on_how_a_configuration_was_written():
+    config = preset("mnist", "usps", profile="quick", alpha=1)
+    values = config.model_dump()
+    backwards = ExperimentConfig(**dict(reversed(values.items())))
+    from_json = ExperimentConfig.model_validate_json(json.dumps(json.loads(config.model_dump_json())))
+    in_other_order = preset(target="usps", alpha=1.0, source="mnist", profile="quick")
+    for other in (backwards, from_json, in_other_order, config.model_copy()):
+        assert other == config and other.hash8 == config.hash8
+    assert len(config.hash8) == 8 and int(config.hash8, 16) >= 0
+    assert preset("mnist", "usps", losses=("s", "c")).hash8 == preset("mnist", "usps", losses=("c", "s")).hash8
+
+
+@pytest.mark.parametrize(
+    ("domain", "shown"),
+    [
+        ("usps", "usps"),
+        ("npz:a/b.npz", "npz_a_b.npz"),
+        ("folder:/x y/z", "folder_x_y_z"),
+        ("folder:../up/../..", "folder_.._up_.._.."),
+        ("npz:C:\\data\\new line\n.npz", "npz_C_data_new_line_.npz"),
+    ],
+)
+def test_the_name_is_a_safe_file_name(tmp_path, domain, shown):
+    config = preset("mnist", domain, seed=3, method="igan+", profile="smoke")
+    assert config.name == f"igan+-mnist-{shown}-smoke-s3-{config.hash8}"
+    path = experiment.result_path(config, tmp_path)
+    path.parent.mkdir()
+    path.touch()
+    assert list(path.parent.iterdir()) == [path] and path.parent == tmp_path / "runs"
+    assert not set(config.name) & set('/\\:*?"<>| \n')
+
+
+def test_paths_that_look_alike_have_names_of_their_own():
+    names = {preset("mnist", domain).name for domain in ("npz:a/b.npz", "npz:a_b.npz", "npz:a b.npz", "npz:/a/b.npz")}
+    assert len(names) == 4
