@@ -1,0 +1,188 @@
+"""The command line: `python -m igan_lib run | show | table | data | notebook | quickstart`.
+
+Exit codes: 0 done, 1 a run or a notebook failed, 2 wrong usage or wrong input.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from igan_lib.errors import ConfigError, IganError, NotebookError, TrainingError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line, run the command and return the exit code; errors are one sentence on stderr."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments) or 0
+    except IganError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, (TrainingError, NotebookError)) else 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m igan_lib", description="IGAN: domain adaptive hashing")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="train and evaluate one configuration", allow_abbrev=False)
+    run.add_argument("source", help="digits, mnist5k, mnist, usps, svhn, folder:PATH or npz:PATH")
+    run.add_argument("target", help="another one")
+    run.add_argument("--method", default="igan", help="igan (default), igan+ or source-only")
+    run.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper")
+    run.add_argument("--seed", type=int, nargs="+", default=[0], metavar="N", help="one or more seeds (default 0)")
+    run.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace values, as in: --set alpha=0.2")
+    run.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    run.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: torch's choice)")
+    run.add_argument("--download", action="store_true", help="let torchvision download what is missing")
+    run.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_results(run)
+    run.set_defaults(command=_run)
+
+    show = commands.add_parser("show", help="list the results that are there")
+    _add_results(show)
+    show.set_defaults(command=_show)
+
+    table = commands.add_parser("table", help="mean and interval over seeds, beside the paper, as Markdown")
+    table.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper; never mixed")
+    table.add_argument("--metric", default="target_accuracy", help="a key of the results' metrics")
+    _add_results(table)
+    table.set_defaults(command=_table)
+
+    data = commands.add_parser("data", help="what data are there, what is missing, how to get it")
+    data.set_defaults(command=_data)
+
+    notebook = commands.add_parser("notebook", help="execute a notebook headless, with checked parameters")
+    notebook.add_argument("notebook", type=Path)
+    notebook.add_argument("output", type=Path, help="the executed copy")
+    notebook.add_argument("-p", dest="parameters", nargs="+", default=[], metavar="NAME=VALUE")
+    notebook.set_defaults(command=_notebook)
+
+    quickstart = commands.add_parser("quickstart", help="run notebook 00 on embedded data and print what came out")
+    quickstart.add_argument("-p", dest="parameters", nargs="+", default=[], metavar="NAME=VALUE")
+    quickstart.set_defaults(command=_quickstart)
+    return parser
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=ROOT / "results", help="folder (default: the project's)")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # torch is imported where it is needed: help and usage errors come at once.
+    import torch
+
+    from igan_lib.experiment import preset, run
+
+    if arguments.threads is not None:
+        if arguments.threads < 1:
+            raise ConfigError(f"Expected at least 1 thread, found {arguments.threads}: give a positive number.")
+        torch.set_num_threads(arguments.threads)
+    overrides = _overrides(arguments.set)
+    configs = [
+        preset(
+            arguments.source,
+            arguments.target,
+            seed=seed,
+            profile=arguments.profile,
+            method=arguments.method,
+            **overrides,
+        )
+        for seed in arguments.seed
+    ]
+    for config in configs:
+        result = run(
+            config,
+            device=arguments.device,
+            results=arguments.results,
+            download=arguments.download,
+            progress=not arguments.quiet,
+        )
+        print(f"{config.name}: {_metrics(result.metrics)}", flush=True)
+    return 0
+
+
+def _overrides(assignments: list[str]) -> dict[str, Any]:
+    """KEY=VALUE strings as a dictionary; values are JSON where they parse as JSON, strings otherwise."""
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"Expected KEY=VALUE after --set, found {assignment!r}: write it as in alpha=0.2.")
+        try:
+            values[key] = json.loads(text)
+        except json.JSONDecodeError:
+            values[key] = text
+    return values
+
+
+def _metrics(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f} %" for name, value in metrics.items())
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from igan_lib.tables import is_stale, read_results
+
+    results, damaged = read_results(arguments.results / "runs")
+    for result in results:
+        mark = " (not a preset of this version)" if is_stale(result) else ""
+        print(f"{result.config.name}: {_metrics(result.metrics)}{mark}")
+    for sentence in damaged:
+        print(f"error: {sentence}", file=sys.stderr)
+    if not results and not damaged:
+        print(f"no results in {arguments.results / 'runs'}; make one with: python -m igan_lib run mnist5k digits")
+    return 1 if damaged else 0
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from igan_lib.tables import read_results, summary, to_markdown
+
+    results, damaged = read_results(arguments.results / "runs")
+    print(to_markdown(summary(results, arguments.profile, arguments.metric)))
+    for sentence in damaged:
+        print(f"error: {sentence}", file=sys.stderr)
+    return 1 if damaged else 0
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    from igan_lib.domains import domain_status
+
+    for status in domain_status():
+        print(f"{status.name:10} {'present' if status.present else 'missing'}  {status.where}")
+        if status.remedy:
+            print(f"{'':10} {status.remedy}")
+    print("Your own: folder:PATH (PATH/train/<class>/*.png, PATH/test/<class>/*.png) or npz:PATH (x_train, ...).")
+    return 0
+
+
+def _notebook(arguments: argparse.Namespace) -> int:
+    from igan_lib.notebooks import execute, parse_parameters
+
+    parameters = parse_parameters(arguments.parameters, arguments.notebook)
+    print(execute(arguments.notebook, arguments.output, parameters))
+    return 0
+
+
+def _quickstart(arguments: argparse.Namespace) -> int:
+    from igan_lib.notebooks import execute, parse_parameters
+
+    notebook = ROOT / "notebooks" / "00_quickstart.ipynb"
+    output = ROOT / "results" / "notebooks" / notebook.name
+    parameters = parse_parameters(arguments.parameters, notebook)
+    execute(notebook, output, parameters)
+    row = ROOT / "results" / "quickstart.md"
+    print(f"\n{row.read_text(encoding='utf-8')}")
+    print(f"executed notebook: {output.relative_to(ROOT)}")
+    for figure in sorted((ROOT / "figures").glob("quickstart_*.png")):
+        print(f"figure:            {figure.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

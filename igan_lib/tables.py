@@ -1,0 +1,108 @@
+"""From run results to table rows: mean, 95 % t-interval, difference to the paper, verdict."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+from scipy import stats
+
+from igan_lib.errors import ConfigError
+from igan_lib.experiment import RunResult, preset, read_result
+from igan_lib.paper import TABLE1
+
+SEEDS_FOR_A_VERDICT = 5
+COLUMNS = ["method", "column", "profile", "n", "mean", "low", "high", "paper", "delta", "verdict"]
+
+
+def t_interval(values: Iterable[float]) -> tuple[float, float, float]:
+    """Mean and the ends of its 95 % interval by Student's t; the ends are NaN for fewer than two values."""
+    data = list(values)
+    mean = sum(data) / len(data)
+    if len(data) < 2:
+        return mean, math.nan, math.nan
+    spread = math.sqrt(sum((value - mean) ** 2 for value in data) / (len(data) - 1) / len(data))
+    half = float(stats.t.ppf(0.975, len(data) - 1)) * spread
+    return mean, mean - half, mean + half
+
+
+def verdict(n: int, low: float, high: float, paper: float | None) -> str:
+    """Whether the paper's value was reached.
+
+    "reproduced": it lies inside the interval or below it; "not reproduced": it lies above. "too few seeds" below five,
+    "no number in the paper" where there is nothing to compare with. ("direction only" needs several rows: it is decided
+    where an ordering is claimed.)
+    """
+    if paper is None:
+        return "no number in the paper"
+    if n < SEEDS_FOR_A_VERDICT:
+        return "too few seeds"
+    return "reproduced" if paper <= high else "not reproduced"
+
+
+def read_results(folder: Path) -> tuple[list[RunResult], list[str]]:
+    """All results in `folder`, by file name, and one sentence for each file that can't be read."""
+    results, damaged = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            results.append(read_result(path))
+        except ConfigError as error:
+            damaged.append(str(error))
+    return results, damaged
+
+
+def is_stale(result: RunResult) -> bool:
+    """Whether the presets of this version would no longer make this configuration for its method and profile."""
+    config = result.config
+    today = preset(config.source, config.target, seed=config.seed, profile=config.profile, method=config.method)
+    return today.hash8 != result.hash
+
+
+def summary(results: Iterable[RunResult], profile: str, metric: str = "target_accuracy") -> pd.DataFrame:
+    """One row a method and pair in the long form of design: mean and interval over seeds, in per cent.
+
+    Args:
+        results: any results; only those of `profile` that today's presets would make again are counted, so that neither
+            profiles nor versions nor trial settings are mixed.
+        metric: a key of RunResult.metrics.
+
+    Raises:
+        ConfigError: two results of one method, pair and seed.
+    """
+    cells: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    for result in results:
+        config = result.config
+        if config.profile != profile or metric not in result.metrics or is_stale(result):
+            continue
+        cell = cells[config.method, f"{config.source}->{config.target}"]
+        if config.seed in cell:
+            raise ConfigError(f"Expected one result a seed, found two of {config.name}: delete one of the files.")
+        cell[config.seed] = result.metrics[metric]
+    rows = []
+    for (method, column), by_seed in sorted(cells.items()):
+        mean, low, high = t_interval(by_seed.values())
+        # The paper's own row is that of its method; the others have no counterpart in Table 1.
+        paper = TABLE1["IGAN"].get(column) if method.startswith("igan") and metric == "target_accuracy" else None
+        delta = math.nan if paper is None else mean - paper
+        judged = verdict(len(by_seed), low, high, paper)
+        rows.append([method, column, profile, len(by_seed), mean, low, high, paper, delta, judged])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A Markdown table of `summary` with one decimal."""
+
+    def number(value: float | None) -> str:
+        return "" if value is None or math.isnan(value) else f"{value:.1f}"
+
+    lines = ["| method | pair | seeds | accuracy | 95 % interval | paper | difference | verdict |", "|---" * 8 + "|"]
+    for row in table.itertuples():
+        interval = "" if math.isnan(row.low) else f"{row.low:.1f} to {row.high:.1f}"
+        delta = "" if math.isnan(row.delta) else f"{row.delta:+.1f}"
+        pair = row.column.replace("->", " → ")
+        lines.append(
+            f"| {row.method} | {pair} | {row.n} | {number(row.mean)} | {interval} | {number(row.paper)} | {delta} "
+            f"| {row.verdict} |"
+        )
+    return "\n".join(lines)

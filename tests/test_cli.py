@@ -1,0 +1,105 @@
+"""The command line: what it prints, its exit codes, its one-sentence errors."""
+
+import json
+
+import pytest
+
+from igan_lib.__main__ import main
+
+SMOKE = ["run", "mnist5k", "digits", "--profile", "smoke", "--device", "cpu", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("results")
+    assert main([*SMOKE, "--seed", "0", "1", "--results", str(path)]) == 0
+    return path
+
+
+def test_run_writes_one_result_a_seed(folder, capsys):
+    files = sorted((folder / "runs").glob("*.json"))
+    assert [json.loads(file.read_text())["config"]["seed"] for file in files] == [0, 1]
+    assert main([*SMOKE, "--results", str(folder)]) == 0
+    metrics = json.loads(files[0].read_text())["metrics"]
+    assert f"target_accuracy {metrics['target_accuracy']:.2f} %" in capsys.readouterr().out
+
+
+def test_set_replaces_values_and_names_another_run(folder, capsys):
+    assert main([*SMOKE, "--set", "alpha=0.5", 'losses=["c", "h"]', "--results", str(folder / "other")]) == 0
+    (file,) = (folder / "other" / "runs").glob("*.json")
+    config = json.loads(file.read_text())["config"]
+    assert (config["alpha"], config["losses"]) == (0.5, ["c", "h"])
+
+
+def test_show_lists_results_and_damaged_files(folder, capsys):
+    assert main(["show", "--results", str(folder)]) == 0
+    assert capsys.readouterr().out.count("igan-mnist5k-digits-smoke-s") == 2
+    damaged = folder / "runs" / "cut.json"
+    damaged.write_text("{")
+    try:
+        assert main(["show", "--results", str(folder)]) == 1
+        assert "cut.json" in capsys.readouterr().err
+    finally:
+        damaged.unlink()
+
+
+def test_show_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):
+    assert main(["show", "--results", str(tmp_path)]) == 0
+    assert "python -m igan_lib run mnist5k digits" in capsys.readouterr().out
+
+
+def test_table_takes_one_profile(folder, capsys):
+    assert main(["table", "--profile", "smoke", "--results", str(folder)]) == 0
+    assert "| igan | mnist5k → digits | 2 |" in capsys.readouterr().out
+    assert main(["table", "--profile", "cpu", "--results", str(folder)]) == 0
+    assert "mnist5k" not in capsys.readouterr().out
+
+
+def test_data_names_every_domain_and_a_remedy(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IGAN_DATA", str(tmp_path))
+    assert main(["data"]) == 0
+    out = capsys.readouterr().out
+    for name, state in {"digits": "present", "mnist5k": "present", "mnist": "missing", "usps": "missing"}.items():
+        assert any(line.startswith(name) and state in line for line in out.splitlines())
+    assert "IGAN_DATA" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "mnist5k", "digitz"], "digits"),
+        (["run", "digits", "digits"], "two domains"),
+        (["run", "mnist5k", "digits", "--profile", "cpuu"], "smoke, quick, cpu, paper"),
+        (["run", "mnist5k", "digits", "--method", "gan"], "igan, igan+, source-only"),
+        (["run", "mnist5k", "digits", "--set", "alfa=1"], "alfa"),
+        (["run", "mnist5k", "digits", "--set", "alpha"], "KEY=VALUE"),
+        (["run", "mnist5k", "digits", "--set", "alpha=-1"], "alpha"),
+        (["run", "mnist5k", "digits", "--device", "tpu"], "auto, cpu, cuda or mps"),
+        (["run", "mnist5k", "digits", "--threads", "0"], "thread"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_code_2(arguments, words, tmp_path, capsys):
+    code = main([*arguments, "--results", str(tmp_path), *(["--quiet"] if "--quiet" not in arguments else [])])
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.err.startswith("error: Expected") and words in captured.err and captured.err.count("\n") == 1
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_an_unknown_option_is_refused_by_the_parser():
+    with pytest.raises(SystemExit) as stop:
+        main([*SMOKE, "--seeds", "1"])
+    assert stop.value.code == 2
+
+
+def test_a_failed_run_is_exit_code_1(tmp_path, capsys):
+    # A learning rate that overflows in the first steps: the sentence names the loss and the step.
+    huge = ["--set", "optimizer=sgd", "learning_rate=1e30", "batch_norm=false"]
+    assert main([*SMOKE, *huge, "--results", str(tmp_path)]) == 1
+    assert "at step" in capsys.readouterr().err
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_an_unknown_notebook_parameter_is_exit_code_1(tmp_path, capsys):
+    assert main(["notebook", "notebooks/00_quickstart.ipynb", str(tmp_path / "out.ipynb"), "-p", "sead=1"]) == 1
+    assert not (tmp_path / "out.ipynb").exists()
