@@ -1,0 +1,92 @@
+"""Help for reading the code in a notebook: a function without its docstring, layers, defaults with their reasons."""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from pandas.io.formats.style import Styler
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+
+def few_lines(*functions: Callable) -> Markdown:
+    """The source of functions as they run: signatures, bodies and comments, without the docstrings."""
+    return Markdown("```python\n" + "\n\n\n".join(source_without_docstring(f) for f in functions) + "\n```")
+
+
+def text_table(frame: pd.DataFrame) -> Styler:
+    """A table whose words can be read in a notebook: no index, to the left, numbers with thousands separators."""
+    left = {"selector": "th, td", "props": "text-align: left; max-width: 50em"}
+    return frame.style.hide(axis="index").set_table_styles([left]).format(thousands=",", precision=1)
+
+
+def source_without_docstring(function: Callable) -> str:
+    """The source of a function or a method, dedented, its docstring left out."""
+    source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
+    definition = ast.parse(source).body[0]
+    lines = source.splitlines()
+    if ast.get_docstring(definition, clean=False) is not None:
+        docstring = definition.body[0]
+        del lines[docstring.lineno - 1 : docstring.end_lineno]
+    return "\n".join(lines).rstrip()
+
+
+@torch.no_grad()
+def layer_table(module: nn.Module, x: Tensor) -> pd.DataFrame:
+    """The layers of `module` in the order in which `x` passes them: layer, output shape of one item, parameters."""
+    rows: list[tuple[str, str, int]] = []
+    hooks = [
+        leaf.register_forward_hook(lambda layer, _, y: rows.append(_row(layer, y)))
+        for leaf in module.modules()
+        if not list(leaf.children()) and not isinstance(leaf, nn.Identity)
+    ]
+    try:
+        module(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return pd.DataFrame(rows, columns=["layer", "output", "parameters"])
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trained values in `module`."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def _row(layer: nn.Module, y: Tensor) -> tuple[str, str, int]:
+    name = type(layer).__name__
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.MaxPool2d):
+        kernel, stride = (v if isinstance(v, int) else v[0] for v in (layer.kernel_size, layer.stride))
+        name += f" {kernel} × {kernel}" + (f", stride {stride}" if stride != 1 else "")
+    return name, " × ".join(str(n) for n in y.shape[1:]), count_parameters(layer)
+
+
+def defaults_table(config: type[BaseModel]) -> pd.DataFrame:
+    """The fields of a configuration: name, default as text, and the comment beside it in the source."""
+    comments = re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(config), flags=re.MULTILINE)
+    reasons = dict(comments)
+    rows = [(name, _text(field.default), reasons.get(name, "")) for name, field in config.model_fields.items()]
+    return pd.DataFrame(rows, columns=["name", "default", "why"])
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_text(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def gradient_reach(losses: Mapping[str, Tensor], parts: Mapping[str, nn.Module]) -> pd.DataFrame:
+    """Whether each loss (a row) has a gradient in the weights of each part (a column) that is not zero."""
+    rows = []
+    for loss in losses.values():
+        reached = []
+        for part in parts.values():
+            gradients = torch.autograd.grad(loss, list(part.parameters()), retain_graph=True, allow_unused=True)
+            reached.append(any(g is not None and bool(g.any()) for g in gradients))
+        rows.append(reached)
+    return pd.DataFrame(rows, index=list(losses), columns=list(parts))
