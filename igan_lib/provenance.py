@@ -1,13 +1,13 @@
 """Where a number comes from: commit, packages, device, time and memory."""
 
 import platform
-import resource
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "pydantic")
@@ -31,6 +31,10 @@ def git_state() -> dict[str, Any]:
 
 def peak_memory_mib() -> float:
     """Highest resident memory of this process so far, in MiB."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset / 2**20
+    import resource  # Unix alone has it
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 

@@ -1,0 +1,120 @@
+"""How the hyper-parameters were chosen: on mnist -> digits and usps -> digits, which no table reports.
+
+    python benchmarks/selection.py "full T.9" --seed 0 1    train this setting, add its rows to results/selection.csv
+    python benchmarks/selection.py                          print the table that is there
+
+Accuracy is that of the last step on all 1,797 images of `digits`: its labels serve to choose here, for nothing else.
+Rows that are there are not trained again.
+"""
+
+import argparse
+import csv
+import fcntl
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from igan_lib.errors import ConfigError
+from igan_lib.evaluation import accuracy, recalibrated
+from igan_lib.experiment import build, load, preset
+from igan_lib.training import fit
+
+PAIRS = (("mnist", "digits"), ("usps", "digits"))
+OUTPUT = Path(__file__).resolve().parent.parent / "results" / "selection.csv"
+COLUMNS = ["setting", "pair", "seed", "accuracy", "source_only_accuracy"]
+
+SHORT: dict[str, Any] = {"pretrain_steps": 300, "steps": 700}  # to leave out what is clearly worse
+NO_GENERATORS = SHORT | {"losses": ("c", "s", "h")}  # a third of the time: for settings that do not concern L_a, L_1
+FULL: dict[str, Any] = {}  # the schedule of the profile cpu
+
+BASE: dict[str, Any] = {"threshold": 0.9, "beta": 1.0, "alpha": 0.1, "epsilon": 0.1, "chi": 0.1, "adversarial": 0.1}
+STRICT = BASE | {"threshold": 0.98}
+AUGMENTED = {"augment": True, "weight_average": 0.99}
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "base": SHORT | BASE,
+    "T.98": SHORT | STRICT,
+    "T.98 aug ema.99": SHORT | STRICT | AUGMENTED,
+    "csh": NO_GENERATORS | BASE,
+    "csh T.98": NO_GENERATORS | STRICT,
+    "csh T.995": NO_GENERATORS | BASE | {"threshold": 0.995},
+    "csh T.98 aug": NO_GENERATORS | STRICT | {"augment": True},
+    "csh T.98 aug ema.99": NO_GENERATORS | STRICT | AUGMENTED,
+    "csh T.98 beta.1": NO_GENERATORS | STRICT | {"beta": 0.1},
+    "csh T.98 beta5": NO_GENERATORS | STRICT | {"beta": 5.0},
+    "csh T.98 alpha1": NO_GENERATORS | STRICT | {"alpha": 1.0},
+    "csh T.98 eps0": NO_GENERATORS | STRICT | {"epsilon": 0.0},
+    "csh T.98 nobn": NO_GENERATORS | STRICT | {"batch_norm": False},
+    "csh T.98 mem": NO_GENERATORS | STRICT | {"centroid_memory": 0.7},
+    "csh T.98 stages350": NO_GENERATORS | STRICT | {"stage_steps": 350},
+    "csh plus": NO_GENERATORS | STRICT | {"augment": True, "centroid_memory": 0.7, "weight_average": 0.998},
+    "full T.9": FULL | BASE,
+    "full T.98": FULL | STRICT,
+    "full T.9 stages500": FULL | BASE | {"stage_steps": 500},
+    "full plus": FULL | STRICT | AUGMENTED,
+    "full plus T.9": FULL | BASE | AUGMENTED,
+}
+
+
+def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
+    """Train one setting on one pair and return its row."""
+    config = preset(source, target, seed=seed, **SETTINGS[setting])
+    pair = load(config)
+    method = build(config, pair)
+    fit(method, pair.for_training(), config, seed=seed, progress=False)
+    row: list[object] = [setting, f"{source}->{target}", seed]
+    for net in (method.inference_net, method.source_only):
+        calibrated = recalibrated(net, pair.target.train.images)
+        splits = (pair.target.train, pair.target.test)
+        hits = sum(accuracy(calibrated, split) * len(split.labels) for split in splits)
+        row.append(round(hits / sum(len(split.labels) for split in splits), 2))
+    return row
+
+
+def rows_done() -> set[tuple[str, str, int]]:
+    """Which rows are there already."""
+    if not OUTPUT.exists():
+        return set()
+    table = pd.read_csv(OUTPUT)
+    return set(zip(table["setting"], table["pair"], table["seed"], strict=True))
+
+
+def append(row: list[object]) -> None:
+    """Add a row; two processes may do so at the same time."""
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    with open(OUTPUT, "a", newline="", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        writer = csv.writer(file)
+        if file.tell() == 0:
+            writer.writerow(COLUMNS)
+        writer.writerow(row)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("settings", nargs="*", metavar="SETTING", help=f"any of: {', '.join(SETTINGS)}")
+    parser.add_argument("--seed", type=int, nargs="+", default=[0])
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1: run two of these side by side)")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.settings if name not in SETTINGS]
+    if unknown:
+        raise ConfigError(f"Expected settings among {', '.join(SETTINGS)}, found {unknown}: choose some of these.")
+    torch.set_num_threads(arguments.threads)
+    for setting in arguments.settings:
+        for source, target in PAIRS:
+            for seed in arguments.seed:
+                if (setting, f"{source}->{target}", seed) not in rows_done():
+                    start = time.perf_counter()
+                    row = measure(setting, source, target, seed)
+                    append(row)
+                    print(*row, f"({time.perf_counter() - start:.0f} s)", flush=True)
+    if not arguments.settings:
+        table = pd.read_csv(OUTPUT)
+        print(table.groupby(["setting", "pair"])["accuracy"].agg(["count", "mean", "min", "max"]).round(1).to_string())
+
+
+if __name__ == "__main__":
+    main()
