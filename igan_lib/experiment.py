@@ -257,4 +257,7 @@ def run(
             ),
         )
         write_text(path, result.model_dump_json(indent=1) + "\n")
+        # What a process that was killed while it wrote a checkpoint has left; nobody else writes it under this lock.
+        for left in lock.parent.glob(f".{config.name}.pt.*.partial"):
+            left.unlink()
         return result

@@ -1,4 +1,4 @@
-"""A process that asks for one run; see test_experiment.py.
+"""A process that asks for one run; see test_run.py.
 
     python tests/asking_process.py SOURCE TARGET RESULTS MARKS OTHERS KILL_AT
 

@@ -153,6 +153,9 @@ def test_a_killed_run_frees_its_lock_and_ends_with_the_same_numbers(names, confi
     process = ask(names, tmp_path, tmp_path / "marks", others=1, kill_at=kill_at)
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL and no_result(tmp_path)
+    # As if it had been killed while it wrote a checkpoint.
+    half_written = tmp_path / "checkpoints" / f".{config.name}.pt.1.partial"
+    half_written.write_bytes(b"PK")
     steps = []
     threads = torch.get_num_threads()
     try:
@@ -163,6 +166,7 @@ def test_a_killed_run_frees_its_lock_and_ends_with_the_same_numbers(names, confi
         torch.set_num_threads(threads)
     assert 1 < steps[0] <= kill_at
     assert again.metrics == whole.metrics and again.history == whole.history
+    assert not half_written.exists()
 
 
 # ---------------------------------------------------------------- what goes wrong
