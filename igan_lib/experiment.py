@@ -24,8 +24,8 @@ RESULTS = Path("results")
 MethodName = Literal["igan", "igan+", "source-only"]
 ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 
-# What a method is, as settings of IGANConfig. igan+ holds what the paper does not have, and the stricter threshold that it
-# was tried with: in short trials it left fewer wrong pseudo-labels (results/selection.csv).
+# What a method is, as settings of IGANConfig. igan+ holds what the paper does not have, and the stricter threshold that
+# it was tried with (results/selection.csv).
 METHODS: dict[str, dict[str, Any]] = {
     "igan": {},
     "igan+": {"augment": True, "weight_average": 0.99, "threshold": 0.98},
