@@ -162,7 +162,8 @@ def _data(arguments: argparse.Namespace) -> int:
 
 
 def _notebook(arguments: argparse.Namespace) -> int:
-    from igan_lib.notebooks import execute, parse_parameters
+    from igan_lib.notebooks import execute
+    from igan_lib.parameters import parse_parameters
 
     parameters = parse_parameters(arguments.parameters, arguments.notebook)
     print(execute(arguments.notebook, arguments.output, parameters))
@@ -170,7 +171,8 @@ def _notebook(arguments: argparse.Namespace) -> int:
 
 
 def _quickstart(arguments: argparse.Namespace) -> int:
-    from igan_lib.notebooks import execute, parse_parameters
+    from igan_lib.notebooks import execute
+    from igan_lib.parameters import parse_parameters
 
     notebook = ROOT / "notebooks" / "00_quickstart.ipynb"
     output = ROOT / "results" / "notebooks" / notebook.name

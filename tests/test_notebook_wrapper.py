@@ -9,7 +9,8 @@ import papermill
 import pytest
 
 from igan_lib.errors import NotebookError
-from igan_lib.notebooks import declared_parameters, execute, parse_parameters
+from igan_lib.notebooks import execute
+from igan_lib.parameters import declared_parameters, parse_parameters
 
 PARAMETERS = """\
 seed: int = 0  # which random numbers

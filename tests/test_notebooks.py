@@ -11,7 +11,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from igan_lib.notebooks import declared_parameters, execute
+from igan_lib.notebooks import execute
+from igan_lib.parameters import declared_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
