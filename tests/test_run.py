@@ -210,8 +210,15 @@ def test_a_run_that_fails_leaves_no_result(config, names, tmp_path, monkeypatch)
 
     with pytest.raises(KeyboardInterrupt):
         run(config, device="cpu", results=tmp_path, progress=False, on_log=interrupt)
+    replace = os.replace
+
+    def full_disk(partial, path):
+        if path.suffix == ".json":
+            raise OSError("No space left on device")
+        replace(partial, path)
+
     with monkeypatch.context() as patch:
-        patch.setattr("igan_lib.files.os.fsync", lambda _: (_ for _ in ()).throw(OSError("No space left on device")))
+        patch.setattr("igan_lib.files.os.replace", full_disk)
         with pytest.raises(OSError, match="No space left"):
             run(config, device="cpu", results=tmp_path, progress=False)
     with pytest.raises(ConfigError, match="tpu"):
