@@ -49,7 +49,7 @@ def class_shares(shares: Mapping[str, tuple[ArrayLike, ArrayLike]], class_names:
     Args:
         shares: domain -> (training shares, test shares), N values each.
     """
-    fig, axes = new_figure(1, len(shares), size=(WIDTH, 2.2), sharey=True)
+    fig, axes = new_figure(1, len(shares), size=(WIDTH, 2.5), sharey=True)
     positions = np.arange(len(class_names))
     for ax, (name, (train, test)) in zip(axes[0], shares.items(), strict=True):
         ax.bar(positions, as_array(train), color="#c4c4c4", label="train")
@@ -58,7 +58,7 @@ def class_shares(shares: Mapping[str, tuple[ArrayLike, ArrayLike]], class_names:
         ax.set_title(short_name(name))
         ax.set_xticks(positions, class_names, fontsize=7)
     axes[0, 0].set_ylabel("share of the split (%)")
-    axes[0, -1].legend(fontsize=8, loc="upper right")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return fig
 
 
@@ -119,7 +119,7 @@ def mean_images_with_boxes(means: Mapping[str, ArrayLike], margins: Mapping[str,
     Args:
         means: domain -> C x H x W grey levels; margins: domain -> (top, bottom, left, right) in pixels.
     """
-    fig, axes = new_figure(1, len(means), size=(WIDTH, WIDTH / max(len(means), 4) + 0.4))
+    fig, axes = new_figure(1, len(means), size=(min(WIDTH, 2.3 * len(means)), WIDTH / max(len(means), 4) + 0.4))
     for ax, (name, mean) in zip(axes[0], means.items(), strict=True):
         picture = as_picture(as_array(mean).round().astype(np.uint8))
         height, width = picture.shape[:2]
