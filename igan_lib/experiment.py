@@ -46,7 +46,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "discriminator_width": 2,
     },
     # embedded data, about two minutes on two cores
-    "quick": {"pretrain_steps": 200, "steps": 1000},
+    "quick": {"pretrain_steps": 200, "steps": 700},
     # full training sets, minutes a run on two cores
     "cpu": {"pretrain_steps": 500, "steps": 1500},
     # a longer schedule and wider networks, for a GPU
