@@ -63,7 +63,7 @@ class ExperimentConfig(IGANConfig, Schedule):
     source: str
     target: str
     profile: ProfileName = "cpu"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     size: Literal[28, 32] = 28  # pixels; 28 is MNIST's own size, 3.2 speaks of 32
     channels: Literal[1, 3] = 1  # grey: MNIST and USPS have no colour
     train_limit: Annotated[int, Field(ge=10)] | None = None  # images a split; None: all
@@ -102,7 +102,8 @@ def preset(
         if name not in known:
             raise ConfigError(f"Expected a {kind} of {', '.join(known)}, found {name!r}: choose one of these.")
     values = PROFILES[profile] | METHODS[method]
-    if any("svhn" in domain.lower() for domain in (source, target)):
+    # The data set's own name or that of a user's file, but not a folder on the way to it.
+    if any(Path(domain.rpartition(":")[2]).name.lower().startswith("svhn") for domain in (source, target)):
         values = {"encoder": "conv4", "size": 32, "batch_size": 200} | values
     values |= {"source": source, "target": target, "seed": seed, "profile": profile, "method": method} | overrides
     try:
@@ -113,7 +114,11 @@ def preset(
 
 def _one_sentence(error: ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the configuration"
+    if not first["loc"]:  # two values that do not go together
+        return (
+            f"Expected a consistent configuration, found that {first['msg'].removeprefix('Value error, ')}: change one."
+        )
+    where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return (
             f"Expected one of the keys {', '.join(ExperimentConfig.model_fields)}, found {where!r}: correct the name."
@@ -241,7 +246,13 @@ def run(
     # The operating system frees the lock of a killed process.
     with FileLock(lock):
         if path.exists():
-            return read_result(path)
+            result = read_result(path)
+            if result.config != config:
+                raise ConfigError(
+                    f"Expected the result of {config.name} in {path}, found that of {result.config.name}: "
+                    "delete the file and run it again."
+                )
+            return result
         started = time.perf_counter()
         pair = load(config, download=download)
         method, history = train(config, pair, device=device, results=results, on_log=on_log, progress=progress)

@@ -102,6 +102,8 @@ class IGAN(nn.Module):
         """Keep E, draw all other components anew, with fresh optimisers (3.2)."""
         self._build_other_components()
         self.to(memory_format=torch.channels_last)
+        if self.config.weight_average:  # the average of an old classifier and a new one would fit neither
+            self.averaged.module.classifier.load_state_dict(self.net.classifier.state_dict())
 
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         r"""One step of Eq. 11-14 on a batch.
@@ -118,7 +120,7 @@ class IGAN(nn.Module):
             with a pseudo-label; detached scalars.
         """
         cfg, on = self.config, set(self.config.losses)
-        progress = self.step / cfg.steps
+        progress = min(1.0, self.step / cfg.steps)
         ramp = 2 / (1 + math.exp(-10 * progress)) - 1 if cfg.ramp else 1.0
         self._set_learning_rates(progress)
         losses: dict[str, Tensor] = {}

@@ -5,6 +5,7 @@ The trainer sees `TrainingData`, which has no target labels, and knows of a meth
 
 import math
 import pickle
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,19 @@ from igan_lib.errors import ConfigError, TrainingError
 from igan_lib.files import atomic_path
 
 CHECKPOINT_FORMAT = 1
+# What torch.load and its unpickler raise on a file that is cut short or altered; LookupError and ValueError cover the
+# unpickler's index and text decoding errors.
+_DAMAGED = (
+    RuntimeError,
+    OSError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 HistoryRow = dict[str, float]
 Callback = Callable[[int, "Method", HistoryRow], None]
 
@@ -209,7 +223,7 @@ def load_checkpoint(path: Path, method: Method, fingerprint: str) -> tuple[int, 
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = (state["format"], state["fingerprint"])
-    except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise TrainingError(
             f"Expected a whole checkpoint in {path}, found a damaged file ({type(error).__name__}): "
             "delete it and the run starts anew."
@@ -219,7 +233,13 @@ def load_checkpoint(path: Path, method: Method, fingerprint: str) -> tuple[int, 
             f"Expected a checkpoint of format {CHECKPOINT_FORMAT} for run {fingerprint!r} in {path}, found format "
             f"{found[0]} for run {found[1]!r}: delete it or give another folder."
         )
-    method.load_state_dict(state["method"])
+    try:
+        method.load_state_dict(state["method"])
+    except RuntimeError as error:
+        raise TrainingError(
+            f"Expected the weights of this version's networks in {path}, found others "
+            f"({str(error).splitlines()[0].rstrip(':')}): delete it and the run starts anew."
+        ) from error
     for name, opt_state in state["optimizers"].items():
         method.optimizers[name].load_state_dict(opt_state)
     torch.set_rng_state(state["random"])
