@@ -25,6 +25,7 @@ from igan_lib.config import IGANConfig
 from igan_lib.domains import domain_status
 from igan_lib.files import write_text
 from igan_lib.igan import IGAN
+from igan_lib.memory import keep_freed_memory
 from igan_lib.training import pick_device
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -194,6 +195,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "benchmarks.json", help="where to write")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()  # as `fit` does
 
     found: dict[str, object] = {"torch": torch.__version__, "threads": arguments.threads, "batch": BATCH}
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

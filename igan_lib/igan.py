@@ -186,7 +186,7 @@ class IGAN(nn.Module):
         return loss
 
     def _centroid_loss(self, u_s: Tensor, y_s: Tensor, u_t: Tensor, pseudo_t: Tensor) -> Tensor:
-        """L_s on the mini-batch's centroids or, in igan+, on their moving averages (Xie et al. 2018)."""
+        """L_s on the mini-batch's centroids or, with `centroid_memory`, on moving averages (Xie et al. 2018)."""
         keep = self.config.centroid_memory
         if not keep:
             return L.semantic_centroid_loss(u_s, y_s, u_t, pseudo_t, self.n_classes)

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from igan_lib.domains import TrainingData, to_unit_range
 from igan_lib.errors import ConfigError, TrainingError
 from igan_lib.files import atomic_path
+from igan_lib.memory import keep_freed_memory
 
 CHECKPOINT_FORMAT = 1
 # What torch.load and its unpickler raise on a file that is cut short or altered; LookupError and ValueError cover the
@@ -149,6 +150,8 @@ def fit(
             to another run.
     """
     device = torch.device(device)
+    if device.type == "cpu":
+        keep_freed_memory()
     torch.manual_seed(seed)
     data = data.to(device)
     method.to(device).train()
