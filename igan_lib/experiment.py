@@ -54,6 +54,11 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
+# Fields that came after the first results: at its default such a field is left out of the hash, so that a new
+# possibility does not turn every older result stale.
+LATER_FIELDS: frozenset[str] = frozenset()
+
+
 class ExperimentConfig(IGANConfig, Schedule):
     """Everything that a run's numbers depend on; its hash names the result file."""
 
@@ -77,8 +82,9 @@ class ExperimentConfig(IGANConfig, Schedule):
 
     @property
     def hash8(self) -> str:
-        """The first eight hex digits of the SHA-256 of the configuration as sorted JSON."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """The first eight hex digits of the SHA-256 of the configuration as sorted JSON (see `LATER_FIELDS`)."""
+        unused = {name for name in LATER_FIELDS if getattr(self, name) == type(self).model_fields[name].default}
+        canonical = json.dumps(self.model_dump(mode="json", exclude=unused), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
     @property

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import typing
+from pathlib import Path
 
 import pytest
 from method_makers import one_sentence
@@ -13,6 +14,8 @@ from igan_lib.config import IGANConfig
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import METHODS, PROFILES, ExperimentConfig, preset
 from igan_lib.training import Schedule
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -130,9 +133,26 @@ def test_the_hash_does_not_depend_on_how_a_configuration_was_written():
     in_other_order = preset(target="usps", alpha=1.0, source="mnist", profile="quick")
     for other in (backwards, from_json, in_other_order, config.model_copy()):
         assert other == config and other.hash8 == config.hash8
-    as_sorted_json = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    as_sorted_json = json.dumps(config.model_dump(mode="json", exclude=set(experiment.LATER_FIELDS)), sort_keys=True)
     assert config.hash8 == hashlib.sha256(as_sorted_json.encode()).hexdigest()[:8]
     assert preset("mnist", "usps", losses=("s", "c")).hash8 == preset("mnist", "usps", losses=("c", "s")).hash8
+
+
+def test_a_later_field_changes_the_hash_only_where_it_is_used(monkeypatch):
+    config, changed = preset("mnist", "usps"), preset("mnist", "usps", beta=0.5)
+    before = (config.hash8, changed.hash8)
+    monkeypatch.setattr(experiment, "LATER_FIELDS", frozenset({"beta"}))
+    assert config.hash8 != before[0] and changed.hash8 == before[1]
+    del (values := config.model_dump(mode="json"))["beta"]
+    assert config.hash8 == hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def test_committed_results_still_have_the_hash_in_their_name():
+    files = sorted((ROOT / "results" / "runs").glob("*.json"))
+    assert len(files) >= 30
+    for file in files:
+        result = experiment.read_result(file)
+        assert result.config.name == file.stem and result.config.hash8 == result.hash
 
 
 @pytest.mark.parametrize(

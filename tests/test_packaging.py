@@ -17,7 +17,9 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-REQUIREMENTS = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
+EXTRAS = PROJECT["optional-dependencies"]
+DECLARED = [Requirement(line) for line in sum(EXTRAS.values(), PROJECT["dependencies"])]
+REQUIREMENTS = [requirement for requirement in DECLARED if requirement.name != PROJECT["name"]]
 NEEDS_MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 # Stands in for an interpreter: it notes its calls in LOG and makes a virtual environment that holds itself.
@@ -62,6 +64,11 @@ def test_constraints_pin_every_direct_dependency_within_its_range():
     for requirement in REQUIREMENTS:
         assert canonicalize_name(requirement.name) in pins, f"{requirement.name} has no pin"
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_extra_dev_takes_in_the_other_extras():
+    (own,) = [requirement for requirement in DECLARED if requirement.name == PROJECT["name"]]
+    assert own.extras == set(EXTRAS) - {"dev"}
 
 
 def test_constraints_hold_nothing_of_one_platform_or_machine():
