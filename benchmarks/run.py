@@ -64,7 +64,7 @@ def batches(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
 
 def new_method(device: torch.device, **settings: object) -> IGAN:
     torch.manual_seed(0)
-    return IGAN(IGANConfig(**settings), channels=1, size=28, n_classes=10).to(device).train()
+    return IGAN(IGANConfig(**settings), shape=(1, 28, 28), n_classes=10).to(device).train()
 
 
 def update(method: IGAN, device: torch.device) -> Step:

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from igan_lib.networks import CODE_LENGTH, EncoderName
+from igan_lib.components import EncoderName
+from igan_lib.networks import CODE_LENGTH
 
 LossName = Literal["c", "s", "h", "a", "1"]
 ALL_LOSSES: tuple[LossName, ...] = ("c", "s", "h", "a", "1")
@@ -23,7 +24,7 @@ class IGANConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    encoder: EncoderName = "lenet"  # 3.2: LeNet for M <-> U, four convolutions for S -> M
+    encoder: EncoderName = "lenet"  # 3.2: LeNet for M <-> U, four convolutions for S -> M; mlp on features
     code_length: Annotated[int, Field(ge=8, multiple_of=8)] = CODE_LENGTH  # 3.2: 64; whole bytes pack
     batch_norm: bool = True  # in the encoder; not in the paper, in the authors' released code
     generator_width: Annotated[int, Field(ge=1)] = 16  # not in the paper; see networks.Generator

@@ -8,6 +8,7 @@ npz:PATH (a user's own). Where the data come from stands in `igan_lib.readers`, 
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -157,6 +158,18 @@ class DomainPair:
     def shape(self) -> tuple[int, int, int]:
         """Shape of one image of either domain: channels, height, width."""
         return self.source.shape
+
+    def map_images(self, change: Callable[[Tensor], Tensor]) -> "DomainPair":
+        """The same pair with all images passed through `change` (N x C x H x W uint8 to the same)."""
+
+        def changed(domain: Domain) -> Domain:
+            splits = {
+                part: replace(split, images=change(split.images))
+                for part, split in (("train", domain.train), ("test", domain.test))
+            }
+            return replace(domain, **splits)
+
+        return DomainPair(changed(self.source), changed(self.target))
 
     def for_training(self) -> TrainingData:
         """The training images of both domains with the source's labels alone."""

@@ -9,7 +9,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from igan_lib.domains import Domain, Split, to_unit_range
+from igan_lib.domains import Domain, Split
+from igan_lib.images import to_input
 from igan_lib.networks import HashNet
 
 BATCH = 500
@@ -20,8 +21,8 @@ def recalibrated(net: HashNet, images: Tensor) -> HashNet:
     """A copy of `net` in eval mode whose batch-norm statistics are those of `images`; `net` is left as it is.
 
     Args:
-        images: n x C x S x S uint8, unlabelled training images of a domain; evenly spaced ones are used where there
-            are more than `ESTIMATION_IMAGES`, since data sets are often sorted.
+        images: n x C x S x S uint8 (or n x D features), unlabelled training images of a domain; evenly spaced ones are
+            used where there are more than `ESTIMATION_IMAGES`, since data sets are often sorted.
     """
     net = copy.deepcopy(net).requires_grad_(False)
     layers = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
@@ -33,7 +34,7 @@ def recalibrated(net: HashNet, images: Tensor) -> HashNet:
         stride = max(1, -(-len(images) // ESTIMATION_IMAGES))
         with torch.no_grad():
             for batch in _even_batches(images[::stride]):
-                net.encode(to_unit_range(batch.to(_device(net))))
+                net.encode(to_input(batch.to(_device(net))))
     return net.eval()
 
 
@@ -48,8 +49,11 @@ def _device(net: nn.Module) -> torch.device:
 
 @torch.no_grad()
 def codes_and_logits(net: HashNet, images: Tensor) -> tuple[Tensor, Tensor]:
-    """u (n x d) and logits (n x N) of uint8 images (n x C x S x S), on the CPU, for a net in eval mode."""
-    pairs = [net(to_unit_range(batch.to(_device(net)))) for batch in images.split(BATCH)]
+    """u (n x d) and logits (n x N) of uint8 images (n x C x S x S) or features (n x D), for a net in eval mode.
+
+    Both come back on the CPU.
+    """
+    pairs = [net(to_input(batch.to(_device(net)))) for batch in images.split(BATCH)]
     return torch.cat([u for u, _ in pairs]).cpu(), torch.cat([logits for _, logits in pairs]).cpu()
 
 
@@ -76,7 +80,7 @@ def crosswise(net: HashNet, g_s: nn.Module, g_t: nn.Module, images: Tensor) -> t
     """
     u, _ = codes_and_logits(net, images)
     drawn = [copy.deepcopy(g).eval()(u.to(_device(g))).cpu() for g in (g_s, g_t)]
-    return to_unit_range(images).cpu(), *drawn
+    return to_input(images).cpu(), *drawn
 
 
 def evenly_spaced(length: int, count: int) -> Tensor:

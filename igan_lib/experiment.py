@@ -17,6 +17,7 @@ from igan_lib.errors import ConfigError
 from igan_lib.evaluation import accuracy, recalibrated
 from igan_lib.files import write_text
 from igan_lib.igan import IGAN
+from igan_lib.images import normalize_contrast
 from igan_lib.provenance import provenance
 from igan_lib.training import Callback, HistoryRow, Schedule, fit, pick_device
 
@@ -56,7 +57,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 
 # Fields that came after the first results: at its default such a field is left out of the hash, so that a new
 # possibility does not turn every older result stale.
-LATER_FIELDS: frozenset[str] = frozenset()
+LATER_FIELDS = frozenset({"balanced", "contrast"})
 
 
 class ExperimentConfig(IGANConfig, Schedule):
@@ -71,6 +72,7 @@ class ExperimentConfig(IGANConfig, Schedule):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     size: Literal[28, 32] = 28  # pixels; 28 is MNIST's own size, 3.2 speaks of 32
     channels: Literal[1, 3] = 1  # grey: MNIST and USPS have no colour
+    contrast: bool = False  # each image's contrast normalised; without it the generators' loss can run away on S -> M
     train_limit: Annotated[int, Field(ge=10)] | None = None  # images a split; None: all
     reestimate_batch_norm: bool = True  # before each evaluation, on unlabelled images of that domain
 
@@ -168,13 +170,12 @@ def build(config: ExperimentConfig, pair: DomainPair) -> IGAN:
     """The untrained method of `config` for the images of `pair`; weights depend on the seed alone."""
     torch.manual_seed(config.seed)
     settings = {name: getattr(config, name) for name in IGANConfig.model_fields}
-    channels, size, _ = pair.shape
-    return IGAN(IGANConfig(**settings), channels, size, pair.n_classes)
+    return IGAN(IGANConfig(**settings), pair.shape, pair.n_classes)
 
 
 def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:
     """The two domains of `config`, at its size and number of channels."""
-    return load_pair(
+    pair = load_pair(
         config.source,
         config.target,
         size=config.size,
@@ -182,6 +183,7 @@ def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:
         download=download,
         limit=config.train_limit,
     )
+    return pair.map_images(normalize_contrast) if config.contrast else pair
 
 
 def train(

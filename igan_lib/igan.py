@@ -9,8 +9,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from igan_lib import losses as L
 from igan_lib.augment import random_affine
+from igan_lib.components import Shape, build_discriminator, build_encoder, build_generator
 from igan_lib.config import IGANConfig
-from igan_lib.networks import Discriminator, Generator, HashNet, build_encoder
+from igan_lib.networks import HashNet
 
 
 class IGAN(nn.Module):
@@ -18,20 +19,20 @@ class IGAN(nn.Module):
 
     Args:
         config: see `config.IGANConfig`.
-        channels, size: of the images (both domains'), C and S.
+        shape: of one input of either domain: (C, S, S) for images, (D,) for features.
         n_classes: N.
 
     Weights are drawn from torch's global random state: seed it first (`torch.manual_seed`), as `experiment.run` does.
     """
 
-    def __init__(self, config: IGANConfig, channels: int, size: int, n_classes: int) -> None:
+    def __init__(self, config: IGANConfig, shape: Shape, n_classes: int) -> None:
         super().__init__()
         self.config = config
         self.n_classes = n_classes
         self.step = 0  # adaptation steps taken
         self.uses_generators = bool({"a", "1"} & set(config.losses))
-        self._image = (channels, size)
-        encoder = build_encoder(config.encoder, channels, size, config.code_length, config.batch_norm)
+        self._shape = shape
+        encoder = build_encoder(config.encoder, shape, config.code_length, config.batch_norm)
         self.net = HashNet(encoder, config.code_length, n_classes)
         self.source_only = copy.deepcopy(self.net).requires_grad_(False)
         if config.weight_average:
@@ -46,17 +47,17 @@ class IGAN(nn.Module):
 
     def _build_other_components(self) -> None:
         """C, G^s, G^t, D^s, D^t and their optimisers, drawn anew: at the start and at each later stage (3.2)."""
-        cfg, (channels, size) = self.config, self._image
+        cfg, shape = self.config, self._shape
         device = next(self.net.parameters()).device
         self.net.classifier = nn.Linear(cfg.code_length, self.n_classes).to(device)
         self.optimizers["classifier"] = self._optimizer(self.net.classifier)
         if self.uses_generators:
-            self.g_s = Generator(channels, size, cfg.code_length, cfg.generator_width).to(device)
-            self.g_t = Generator(channels, size, cfg.code_length, cfg.generator_width).to(device)
+            self.g_s = build_generator(shape, cfg.code_length, cfg.generator_width).to(device)
+            self.g_t = build_generator(shape, cfg.code_length, cfg.generator_width).to(device)
             self.optimizers["generators"] = self._optimizer(self.g_s, self.g_t, gan=True)
         if "a" in cfg.losses:
-            self.d_s = Discriminator(channels, size, self.n_classes, cfg.discriminator_width).to(device)
-            self.d_t = Discriminator(channels, size, self.n_classes, cfg.discriminator_width).to(device)
+            self.d_s = build_discriminator(shape, self.n_classes, cfg.discriminator_width).to(device)
+            self.d_t = build_discriminator(shape, self.n_classes, cfg.discriminator_width).to(device)
             self.optimizers["discriminators"] = self._optimizer(self.d_s, self.d_t, gan=True)
 
     def _optimizer(self, *modules: nn.Module, gan: bool = False) -> torch.optim.Optimizer:

@@ -4,14 +4,10 @@ Shapes: images are B x C x S x S float in [-1, 1] with S = 28 or 32; codes are B
 The paper names the architectures but prints no widths. Widths are therefore parameters; each default says why.
 """
 
-from typing import Literal
-
 from torch import Tensor, nn
 
 CODE_LENGTH = 64  # "the length of the hash code is set as 64 bit" (3.2)
 IMAGE_SIZES = (28, 32)
-
-EncoderName = Literal["lenet", "conv4"]
 
 
 def _norm(kind: type[nn.Module], width: int, batch_norm: bool) -> nn.Module:
@@ -204,19 +200,3 @@ class HashNet(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """B x C x S x S in [-1, 1] -> B x N class logits."""
         return self.classifier(self.encoder(x))
-
-
-def build_encoder(
-    name: EncoderName, channels: int, size: int, code_length: int = CODE_LENGTH, batch_norm: bool = True
-) -> nn.Module:
-    """The encoder called `name`: "lenet" (M <-> U) or "conv4" (S -> M), with its default widths.
-
-    Raises:
-        ValueError: unknown name, or a size that is neither 28 nor 32.
-    """
-    encoders = {"lenet": LeNetEncoder, "conv4": FourConvEncoder}
-    if name not in encoders:
-        raise ValueError(f"Expected an encoder of {sorted(encoders)}, found {name!r}: choose one of these.")
-    if size not in IMAGE_SIZES:
-        raise ValueError(f"Expected images of 28 or 32 pixels, found {size}: load the domains with size=28 or size=32.")
-    return encoders[name](channels=channels, size=size, code_length=code_length, batch_norm=batch_norm)

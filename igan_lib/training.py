@@ -16,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from igan_lib.domains import TrainingData, to_unit_range
+from igan_lib.batches import BalancedStream, BatchStream
+from igan_lib.domains import TrainingData
 from igan_lib.errors import ConfigError, TrainingError
 from igan_lib.files import atomic_path
+from igan_lib.images import to_input
 from igan_lib.memory import keep_freed_memory
 
 CHECKPOINT_FORMAT = 1
@@ -47,6 +49,7 @@ class Schedule(BaseModel):
     batch_size: Annotated[int, Field(ge=2)] = 100  # 3.2: 100 for M <-> U, 200 for S -> M; of each domain
     pretrain_steps: Annotated[int, Field(ge=0)] = 500  # not given; source-only training error is near zero by then
     steps: Annotated[int, Field(ge=1)] = 1500  # adaptation steps; not given
+    balanced: bool = False  # source batches with equally many images a class: Office-31, whose classes are uneven
     stage_steps: Annotated[int, Field(ge=0)] = 0  # steps of a stage (3.2); 0: a single stage
     log_every: Annotated[int, Field(ge=1)] = 25  # steps between two rows of the history
     checkpoint_every: Annotated[int, Field(ge=1)] = 200  # k; a checkpoint costs milliseconds, a step tenths of seconds
@@ -68,34 +71,6 @@ class Method(Protocol):
 
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         """One step on both domains; losses by name."""
-
-
-class BatchStream:
-    """The endless concatenation of seeded permutations of 0..n-1, cut into batches.
-
-    The batch of a step depends on (seed, step) alone, so that a run can go on from any step. Every image comes up once
-    an epoch; a batch larger than the data set spans several permutations.
-    """
-
-    def __init__(self, n: int, batch_size: int, seed: int) -> None:
-        self.n, self.batch_size, self.seed = n, batch_size, seed
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
-
-    def _permutation(self, epoch: int) -> Tensor:
-        if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._epoch, self._order = epoch, torch.randperm(self.n, generator=generator)
-        return self._order
-
-    def __getitem__(self, step: int) -> Tensor:
-        """The indices (int64, batch_size) of batch number `step`, counted from 0."""
-        parts, position, missing = [], step * self.batch_size, self.batch_size
-        while missing:
-            epoch, offset = divmod(position, self.n)
-            part = self._permutation(epoch)[offset : offset + missing]
-            parts.append(part)
-            position, missing = position + len(part), missing - len(part)
-        return torch.cat(parts)
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -155,7 +130,10 @@ def fit(
     torch.manual_seed(seed)
     data = data.to(device)
     method.to(device).train()
-    source = BatchStream(len(data.x_s), schedule.batch_size, seed=2 * seed)
+    if schedule.balanced:
+        source = BalancedStream(data.y_s.cpu(), data.n_classes, schedule.batch_size, seed=2 * seed)
+    else:
+        source = BatchStream(len(data.x_s), schedule.batch_size, seed=2 * seed)
     target = BatchStream(len(data.x_t), schedule.batch_size, seed=2 * seed + 1)
     total = schedule.pretrain_steps + schedule.steps
     done, history = 0, []
@@ -170,11 +148,11 @@ def fit(
             if adapted > 0 and schedule.stage_steps and adapted % schedule.stage_steps == 0:
                 method.start_stage()
             chosen = source[now].to(device)
-            x_s, y_s = to_unit_range(data.x_s[chosen]), data.y_s[chosen]
+            x_s, y_s = to_input(data.x_s[chosen]), data.y_s[chosen]
             if adapted < 0:
                 losses = method.pretrain(x_s, y_s)
             else:
-                losses = method.update(x_s, y_s, to_unit_range(data.x_t[target[adapted].to(device)]))
+                losses = method.update(x_s, y_s, to_input(data.x_t[target[adapted].to(device)]))
             row = {"step": now + 1, **_finite(losses, now + 1, total)}
             if now % schedule.log_every == 0 or now + 1 == total:
                 history.append(row)

@@ -66,7 +66,7 @@ def train(folder, settings, schedule, kill_at):
         die_in_save(int(kill_at.split()[1]))
     data = make_pair()
     torch.manual_seed(0)
-    method = IGAN(IGANConfig(**(SIZES | settings)), 1, 28, data.n_classes)
+    method = IGAN(IGANConfig(**(SIZES | settings)), (1, 28, 28), data.n_classes)
     times = {"pretrain_steps": PRETRAIN, "steps": STEPS, "batch_size": 8, "log_every": 1, "checkpoint_every": EVERY}
     seen = []
 
@@ -119,7 +119,9 @@ def in_a_process(*args):
 
 def main(root):
     torch.set_num_threads(1)
-    IGAN(IGANConfig(**SIZES), 1, 28, 3)  # the first optimiser imports much of torch: once here, not in each process
+    IGAN(
+        IGANConfig(**SIZES), (1, 28, 28), 3
+    )  # the first optimiser imports much of torch: once here, not in each process
     outcomes = {}
     for scenario, (settings, schedule) in SCENARIOS.items():
         for name, kills in KILLS.items():

@@ -171,3 +171,13 @@ def test_limit_below_one_image_a_class(limit):
     with pytest.raises(ConfigError) as error:
         load_pair("digits", "digits", limit=limit)
     assert "at least 10" in message(error)
+
+
+def test_map_images_changes_all_four_splits_and_no_label(mnist5k, digits):
+    pair = DomainPair(mnist5k, digits)
+    inverted = pair.map_images(lambda images: 255 - images)
+    for before, after in ((pair.source, inverted.source), (pair.target, inverted.target)):
+        assert (after.name, after.class_names) == (before.name, before.class_names)
+        for part in ("train", "test"):
+            old, new = getattr(before, part), getattr(after, part)
+            assert torch.equal(new.images, 255 - old.images) and torch.equal(new.labels, old.labels)

@@ -22,7 +22,7 @@ def written(tmp_path):
 
 def test_a_new_stage_starts_the_averaged_classifier_anew_too():
     torch.manual_seed(0)
-    method = IGAN(IGANConfig(**SIZES, weight_average=0.998), 1, 28, 3).train()
+    method = IGAN(IGANConfig(**SIZES, weight_average=0.998), (1, 28, 28), 3).train()
     x, y = torch.rand(6, 1, 28, 28) * 2 - 1, torch.tensor([0, 1, 2, 0, 1, 2])
     for _ in range(2):
         method.update(x, y, x)
@@ -51,8 +51,8 @@ def test_a_byte_flipped_in_the_pickle_is_a_training_error(tmp_path):
 def test_a_checkpoint_that_does_not_fit_the_method_is_a_training_error(tmp_path):
     path = tmp_path / "run.pt"
     data, schedule = make_pair(12).for_training(), Schedule(batch_size=4, pretrain_steps=1, steps=1)
-    fit(IGAN(IGANConfig(**SIZES), 1, 28, 3), data, schedule, seed=0, checkpoint=path, progress=False)
-    other = IGAN(IGANConfig(**(SIZES | {"code_length": 16})), 1, 28, 3)
+    fit(IGAN(IGANConfig(**SIZES), (1, 28, 28), 3), data, schedule, seed=0, checkpoint=path, progress=False)
+    other = IGAN(IGANConfig(**(SIZES | {"code_length": 16})), (1, 28, 28), 3)
     with pytest.raises(TrainingError):
         fit(other, data, schedule, seed=0, checkpoint=path, progress=False)
 
@@ -72,7 +72,7 @@ def test_a_seed_too_large_for_torch_is_a_config_error():
 
 def test_the_learning_rate_never_rises_again_after_the_last_step():
     torch.manual_seed(0)
-    method = IGAN(IGANConfig(**SIZES, decay="cosine"), 1, 28, 3).train()
+    method = IGAN(IGANConfig(**SIZES, decay="cosine"), (1, 28, 28), 3).train()
     x, y, rates = torch.rand(6, 1, 28, 28) * 2 - 1, torch.tensor([0, 1, 2, 0, 1, 2]), []
     for _ in range(SIZES["steps"] + 3):
         method.update(x, y, x)

@@ -31,7 +31,7 @@ def make(losses="csha1", seed=0, **settings):
     values |= {"decay": "constant", "alpha": 1.0, "beta": 1.0, "chi": 1.0, "adversarial": 1.0, "epsilon": 1.0, "v": 0.1}
     sizes = {"code_length": BITS, "generator_width": 2, "discriminator_width": 2, "steps": STEPS}
     torch.manual_seed(seed)
-    return IGAN(IGANConfig(**(values | sizes | {"losses": tuple(losses)} | settings)), 1, 28, CLASSES).train()
+    return IGAN(IGANConfig(**(values | sizes | {"losses": tuple(losses)} | settings)), (1, 28, 28), CLASSES).train()
 
 
 def images(seed, n=6):
@@ -91,7 +91,7 @@ def step_of(method, component="net.encoder", **start):
         ({"learning_rate": 0}, "greater than 0"),
         ({"steps": 0}, "greater than or equal to 1"),
         ({"generator_width": 0}, "greater than or equal to 1"),
-        ({"encoder": "alexnet"}, "'lenet' or 'conv4'"),
+        ({"encoder": "alexnet"}, "'lenet', 'conv4' or 'mlp'"),
         ({"optimizer": "lbfgs"}, "'adam' or 'sgd'"),
     ],
     ids=str,

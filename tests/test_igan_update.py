@@ -16,7 +16,7 @@ RATE, GAN_RATE = 0.05, 0.03
 
 def make(seed=0, **settings):
     torch.manual_seed(seed)
-    return IGAN(IGANConfig(**(WEIGHTS | SIZES | settings)), 1, 28, CLASSES).train()
+    return IGAN(IGANConfig(**(WEIGHTS | SIZES | settings)), (1, 28, 28), CLASSES).train()
 
 
 def images(seed, n=8):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from igan_lib.domains import load_domain
 from igan_lib.errors import ConfigError, DataError, IganError
-from igan_lib.images import convert_images, to_unit_range
+from igan_lib.images import convert_images, normalize_contrast, to_input, to_unit_range
 
 
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (28, 3), (32, 1), (32, 3)])
@@ -109,3 +109,39 @@ def test_format_that_is_not_offered(size, channels):
             call()
         message(error)
     assert issubclass(ConfigError, IganError)
+
+
+def test_input_scales_images_and_leaves_features_alone():
+    images = torch.randint(0, 256, (3, 1, 4, 4), dtype=torch.uint8)
+    assert torch.equal(to_input(images), to_unit_range(images))
+    features = torch.randn(3, 7)
+    assert to_input(features) is features
+    for wrong in (features.double(), to_unit_range(images)):  # scaled twice, or of another precision
+        with pytest.raises(DataError):
+            to_input(wrong)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_contrast_is_that_of_the_formula_image_by_image(channels):
+    generator = torch.Generator().manual_seed(0)
+    images = (torch.rand(6, channels, 8, 8, generator=generator) ** 6 * 200 + 20).to(torch.uint8)
+    found = normalize_contrast(images)
+    assert found.dtype == torch.uint8 and found.shape == images.shape
+    for image, normalized in zip(images.double(), found, strict=True):
+        expected = ((image - image.mean()) / (3 * image.std(correction=0))).clamp(-1, 1)
+        torch.testing.assert_close(to_unit_range(normalized).double(), expected, atol=0.5 / 127.5 + 1e-6, rtol=0)
+    assert (found == 255).any()  # the clipping takes part
+    assert torch.equal(found[2:3], normalize_contrast(images[2:3]))
+
+
+def test_contrast_does_not_depend_on_brightness_nor_on_its_amount():
+    images = torch.randint(40, 90, (4, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    brighter, stronger = images + 60, images * 2
+    for other in (brighter, stronger):
+        assert (normalize_contrast(other).int() - normalize_contrast(images).int()).abs().max() <= 1
+
+
+def test_contrast_of_a_flat_image_is_middle_grey():
+    for level in (0, 7, 255):
+        flat = torch.full((2, 1, 4, 4), level, dtype=torch.uint8)
+        assert (normalize_contrast(flat) == 128).all()

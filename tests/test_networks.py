@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from igan_lib.networks import Discriminator, FourConvEncoder, Generator, LeNetEncoder, build_encoder
+from igan_lib.components import build_discriminator, build_encoder, build_generator
+from igan_lib.feature_networks import FeatureDiscriminator, FeatureEncoder, FeatureGenerator
+from igan_lib.networks import Discriminator, FourConvEncoder, Generator, LeNetEncoder
 
 FORMATS = list(itertools.product((28, 32), (1, 3)))
 every_format = pytest.mark.parametrize(("size", "channels"), FORMATS)
@@ -26,7 +28,7 @@ def count(net, kind):
 @with_and_without_batch_norm
 @pytest.mark.parametrize("name", ["lenet", "conv4"])
 def test_encoder_gives_codes_between_minus_one_and_one(name, size, channels, batch_norm):
-    encoder = build_encoder(name, channels, size, code_length=16, batch_norm=batch_norm)
+    encoder = build_encoder(name, (channels, size, size), code_length=16, batch_norm=batch_norm)
     u = encoder(images(size, channels))
     assert u.shape == (4, 16)
     assert u.abs().max() < 1 and (u > 0).any() and (u < 0).any()
@@ -37,7 +39,7 @@ def test_encoder_gives_codes_between_minus_one_and_one(name, size, channels, bat
 @pytest.mark.parametrize("name", ["lenet", "conv4"])
 def test_encoder_sees_the_whole_image(name, size, channels):
     torch.manual_seed(0)
-    encoder = build_encoder(name, channels, size, code_length=16).eval()
+    encoder = build_encoder(name, (channels, size, size), code_length=16).eval()
     x = images(size, channels, n=8).requires_grad_()
     (encoder(x) * torch.randn(8, 16)).sum().backward()
     seen = x.grad.abs().sum(0)  # channels x size x size
@@ -48,7 +50,7 @@ def test_encoder_sees_the_whole_image(name, size, channels):
 @with_and_without_batch_norm
 def test_lenet_has_two_convolutions_and_two_linear_layers(batch_norm):
     encoder = LeNetEncoder(batch_norm=batch_norm)
-    assert isinstance(build_encoder("lenet", 1, 28), LeNetEncoder)
+    assert isinstance(build_encoder("lenet", (1, 28, 28)), LeNetEncoder)
     assert count(encoder, nn.Conv2d) == 2 and count(encoder, nn.Linear) == 2
     assert count(encoder, NORMS) == (3 if batch_norm else 0)
     assert encoder(images(28, 1)).shape == (4, 64)
@@ -57,7 +59,7 @@ def test_lenet_has_two_convolutions_and_two_linear_layers(batch_norm):
 @with_and_without_batch_norm
 def test_conv4_has_four_convolutions_and_no_linear_layer(batch_norm):
     encoder = FourConvEncoder(batch_norm=batch_norm)
-    assert isinstance(build_encoder("conv4", 1, 32), FourConvEncoder)
+    assert isinstance(build_encoder("conv4", (1, 32, 32)), FourConvEncoder)
     assert count(encoder, nn.Conv2d) == 4 and count(encoder, nn.Linear) == 0
     assert count(encoder, NORMS) == (3 if batch_norm else 0)
     assert encoder(images(32, 1)).shape == (4, 64)
@@ -75,15 +77,15 @@ def test_a_layer_has_a_bias_or_a_batch_norm_but_not_both(net):
 
 @pytest.mark.parametrize("name", ["alexnet", "LeNet", ""])
 def test_unknown_encoder_is_refused(name):
-    with pytest.raises(ValueError, match=r"(?i)expected an encoder of .*conv4.*lenet.*found") as caught:
-        build_encoder(name, 1, 28)
+    with pytest.raises(ValueError, match=r"(?i)expected an encoder of .*lenet.*conv4.*mlp.*found") as caught:
+        build_encoder(name, (1, 28, 28))
     assert repr(name) in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [16, 27, 29, 64, 0])
 def test_other_image_sizes_are_refused(size):
     with pytest.raises(ValueError, match=rf"(?i)expected images of 28 or 32 pixels, found {size}: .*size=28"):
-        build_encoder("lenet", 1, size)
+        build_encoder("lenet", (1, size, size))
 
 
 @every_format
@@ -142,3 +144,38 @@ def test_discriminator_sees_the_whole_image():
         x = images(size, channels).requires_grad_()
         (Discriminator(channels, size, 3, width=4)(x) * torch.randn(4, 4)).sum().backward()
         assert (x.grad.abs().sum(0) > 0).all()
+
+
+def features(n=4, d=12):
+    return torch.rand(n, d, generator=torch.Generator().manual_seed(0)) * 3
+
+
+@with_and_without_batch_norm
+def test_networks_on_features_have_the_shapes_and_ranges_of_those_on_images(batch_norm):
+    encoder = build_encoder("mlp", (12,), code_length=16, batch_norm=batch_norm)
+    assert isinstance(encoder, FeatureEncoder) and count(encoder, NORMS) == batch_norm
+    u = encoder(features())
+    assert u.shape == (4, 16) and u.abs().max() < 1 and u.std(0).max() > 0
+    x_hat = FeatureGenerator(12, 16, hidden=8, batch_norm=batch_norm)(u)
+    assert x_hat.shape == (4, 12) and x_hat.min() > 0
+    logits = FeatureDiscriminator(12, n_classes=3, hidden=8)(x_hat)
+    assert logits.shape == (4, 4)
+
+
+def test_discriminator_on_features_does_not_mix_the_batch():
+    discriminator, x = FeatureDiscriminator(12, 3), features()
+    torch.testing.assert_close(discriminator(x)[:1], discriminator(x[:1]))
+
+
+def test_components_fit_the_shape_of_the_input():
+    assert isinstance(build_generator((3, 32, 32), 8, 2), Generator)
+    assert isinstance(build_discriminator((3, 32, 32), 10, 2), Discriminator)
+    generator, discriminator = build_generator((12,), 8, 2), build_discriminator((12,), 3, 2)
+    assert isinstance(generator, FeatureGenerator) and isinstance(discriminator, FeatureDiscriminator)
+    assert generator.layers[0].out_features == discriminator.layers[0].out_features == 64
+
+
+@pytest.mark.parametrize(("name", "shape"), [("mlp", (1, 28, 28)), ("lenet", (12,)), ("conv4", (12,))])
+def test_an_encoder_that_does_not_fit_the_input_is_refused(name, shape):
+    with pytest.raises(ValueError, match=r"Expected the encoder mlp for features .* found .*: change the encoder"):
+        build_encoder(name, shape)

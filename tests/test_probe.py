@@ -21,7 +21,7 @@ def batch(seed=0, n=12):
 def small_method(**options):
     torch.manual_seed(0)
     config = IGANConfig(code_length=BITS, generator_width=2, discriminator_width=2, **options)
-    return IGAN(config, channels=1, size=28, n_classes=CLASSES).eval()
+    return IGAN(config, shape=(1, 28, 28), n_classes=CLASSES).eval()
 
 
 def images(n=12):

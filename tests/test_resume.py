@@ -78,7 +78,7 @@ def stop_at(step):
 def small(**settings):
     torch.manual_seed(0)
     sizes = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "steps": 4}
-    return IGAN(IGANConfig(**(sizes | settings)), 1, 28, 3)
+    return IGAN(IGANConfig(**(sizes | settings)), (1, 28, 28), 3)
 
 
 SCHEDULE = Schedule(pretrain_steps=2, steps=4, batch_size=6, log_every=1, checkpoint_every=2)

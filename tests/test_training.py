@@ -1,12 +1,10 @@
-"""Batches, the training loop, what it logs, and how it stops."""
+"""The training loop, what it logs, and how it stops."""
 
 import dataclasses
 import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from method_makers import Stub, make_pair, one_sentence, stub_data
 
 from igan_lib import training
@@ -14,7 +12,7 @@ from igan_lib.config import IGANConfig
 from igan_lib.domains import Domain, DomainPair, Split
 from igan_lib.errors import ConfigError, TrainingError
 from igan_lib.igan import IGAN
-from igan_lib.training import BatchStream, Schedule, fit, pick_device
+from igan_lib.training import Schedule, fit, pick_device
 
 
 def indices(x):
@@ -24,7 +22,7 @@ def indices(x):
 def small(**settings):
     torch.manual_seed(0)
     sizes = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "steps": 4, "threshold": 0.3}
-    return IGAN(IGANConfig(**(sizes | settings)), 1, 28, 3)
+    return IGAN(IGANConfig(**(sizes | settings)), (1, 28, 28), 3)
 
 
 SHORT = Schedule(pretrain_steps=2, steps=4, batch_size=6, log_every=1)
@@ -38,45 +36,6 @@ def trained(pair, seed=0, **settings):
 
 def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a if isinstance(a[k], torch.Tensor))
-
-
-# ---------------------------------------------------------------- batches
-
-SIZES = {"n": st.integers(1, 30), "batch": st.integers(1, 70), "seed": st.integers(0, 10**6)}
-
-
-@given(**SIZES, epochs=st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
-def test_each_epoch_is_a_permutation(n, batch, seed, epochs):
-    stream = BatchStream(n, batch, seed)
-    steps = math.ceil(epochs * n / batch)
-    batches = [stream[step] for step in range(steps)]
-    assert all(len(b) == batch and b.dtype == torch.int64 for b in batches)
-    flat = torch.cat(batches).tolist()
-    for epoch in range(epochs):
-        assert sorted(flat[epoch * n : (epoch + 1) * n]) == list(range(n))
-
-
-@given(**SIZES, steps=st.lists(st.integers(0, 40), min_size=1, max_size=8))
-@settings(max_examples=60, deadline=None)
-def test_a_batch_depends_on_seed_and_step_alone(n, batch, seed, steps):
-    stream = BatchStream(n, batch, seed)
-    torch.manual_seed(len(steps))
-    for step in steps:  # in any order
-        assert torch.equal(stream[step], BatchStream(n, batch, seed)[step])
-
-
-def test_seeds_and_epochs_are_shuffled_differently():
-    first, second = BatchStream(50, 50, 0), BatchStream(50, 50, 1)
-    orders = [first[0], first[1], second[0], second[1]]
-    assert len({tuple(order.tolist()) for order in orders}) == 4
-
-
-def test_batches_leave_torch_s_random_state_alone():
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    BatchStream(10, 3, 0)[5]
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 # ---------------------------------------------------------------- the loop

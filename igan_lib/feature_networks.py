@@ -1,0 +1,83 @@
+"""Encoder, generator and discriminator on feature vectors: the networks of Office-31, where fc6 is reconstructed (3.2).
+
+Shapes: features are B x D float, the output of a backbone; codes are B x d in (-1, 1). The paper prints no widths.
+"""
+
+from torch import Tensor, nn
+
+HIDDEN = 512  # of the encoder: between the backbone's 1,280 to 4,096 features and the 64 bits
+
+
+class FeatureEncoder(nn.Module):
+    """u = E(x) on features: one hidden layer, then the tanh code; x: B x D -> u: B x d.
+
+    Args:
+        n_features: D.
+        code_length: d, the number of bits.
+        hidden: units of the hidden layer.
+        batch_norm: batch norm after the hidden layer, as in `networks.LeNetEncoder`.
+    """
+
+    def __init__(self, n_features: int, code_length: int = 64, hidden: int = HIDDEN, batch_norm: bool = True) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(n_features, hidden, bias=not batch_norm),
+            nn.BatchNorm1d(hidden) if batch_norm else nn.Identity(),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, code_length),
+            nn.Tanh(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x D -> B x d in (-1, 1)."""
+        return self.layers(x)
+
+
+class FeatureGenerator(nn.Module):
+    """x~ = G(u) on features: the encoder turned round; u: B x d -> B x D in [0, inf).
+
+    The backbones end in a ReLU (fc6 of AlexNet) or in means of rectified maps, so features are never negative. Softplus
+    keeps to that range without ReLU's units that no gradient reaches any more.
+
+    Args:
+        n_features: D.
+        code_length: d.
+        hidden: units of the hidden layer.
+        batch_norm: batch norm after the hidden layer, as in `networks.Generator`.
+    """
+
+    def __init__(self, n_features: int, code_length: int = 64, hidden: int = HIDDEN, batch_norm: bool = True) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(code_length, hidden, bias=not batch_norm),
+            nn.BatchNorm1d(hidden) if batch_norm else nn.Identity(),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, n_features),
+            nn.Softplus(),
+        )
+
+    def forward(self, u: Tensor) -> Tensor:
+        """B x d in (-1, 1) -> B x D in [0, inf)."""
+        return self.layers(u)
+
+
+class FeatureDiscriminator(nn.Module):
+    """D(x) on features: N + 1 logits, the N classes and, last, "reconstructed" (2.2); B x D -> B x (N + 1).
+
+    No batch norm, for the reason given at `networks.Discriminator`.
+
+    Args:
+        n_features: D.
+        n_classes: N.
+        hidden: units of the hidden layer.
+    """
+
+    def __init__(self, n_features: int, n_classes: int, hidden: int = HIDDEN) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(n_features, hidden), nn.LeakyReLU(0.2, inplace=True), nn.Linear(hidden, n_classes + 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x D -> B x (N + 1) logits."""
+        return self.layers(x)
