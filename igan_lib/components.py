@@ -5,7 +5,15 @@ from typing import Literal
 from torch import nn
 
 from igan_lib.feature_networks import FeatureDiscriminator, FeatureEncoder, FeatureGenerator
-from igan_lib.networks import CODE_LENGTH, IMAGE_SIZES, Discriminator, FourConvEncoder, Generator, LeNetEncoder
+from igan_lib.networks import (
+    CODE_LENGTH,
+    IMAGE_SIZES,
+    ConditionedGenerator,
+    Discriminator,
+    FourConvEncoder,
+    Generator,
+    LeNetEncoder,
+)
 
 EncoderName = Literal["lenet", "conv4", "mlp"]
 Shape = tuple[int, ...]  # of one input: (C, S, S) for images, (D,) for features
@@ -43,6 +51,14 @@ def build_generator(shape: Shape, code_length: int, width: int) -> nn.Module:
     if len(shape) == 1:
         return FeatureGenerator(shape[0], code_length, UNITS * width)
     return Generator(shape[0], shape[1], code_length, width)
+
+
+def build_generators(shape: Shape, code_length: int, width: int, number: str) -> tuple[nn.Module, nn.Module]:
+    """G^s and G^t: "two" that share nothing, or "one" seen from both domains."""
+    if number == "two":
+        return build_generator(shape, code_length, width), build_generator(shape, code_length, width)
+    shared = build_generator(shape, code_length + 1, width)
+    return ConditionedGenerator(shared, -1.0), ConditionedGenerator(shared, 1.0)
 
 
 def build_discriminator(shape: Shape, n_classes: int, width: int) -> nn.Module:

@@ -57,7 +57,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 
 # Fields that came after the first results: at its default such a field is left out of the hash, so that a new
 # possibility does not turn every older result stale.
-LATER_FIELDS = frozenset({"balanced", "contrast"})
+LATER_FIELDS = frozenset({"balanced", "contrast", "generators", "discriminators"})
 
 
 class ExperimentConfig(IGANConfig, Schedule):

@@ -9,8 +9,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from igan_lib import losses as L
 from igan_lib.augment import random_affine
-from igan_lib.components import Shape, build_discriminator, build_encoder, build_generator
+from igan_lib.components import Shape, build_discriminator, build_encoder, build_generators
 from igan_lib.config import IGANConfig
+from igan_lib.errors import ConfigError
 from igan_lib.networks import HashNet
 
 
@@ -27,6 +28,8 @@ class IGAN(nn.Module):
 
     def __init__(self, config: IGANConfig, shape: Shape, n_classes: int) -> None:
         super().__init__()
+        if config.augment and len(shape) == 1:
+            raise ConfigError("Expected images to augment, found features: leave augment (and igan+) out.")
         self.config = config
         self.n_classes = n_classes
         self.step = 0  # adaptation steps taken
@@ -52,17 +55,18 @@ class IGAN(nn.Module):
         self.net.classifier = nn.Linear(cfg.code_length, self.n_classes).to(device)
         self.optimizers["classifier"] = self._optimizer(self.net.classifier)
         if self.uses_generators:
-            self.g_s = build_generator(shape, cfg.code_length, cfg.generator_width).to(device)
-            self.g_t = build_generator(shape, cfg.code_length, cfg.generator_width).to(device)
+            generators = build_generators(shape, cfg.code_length, cfg.generator_width, cfg.generators)
+            self.g_s, self.g_t = (generator.to(device) for generator in generators)
             self.optimizers["generators"] = self._optimizer(self.g_s, self.g_t, gan=True)
         if "a" in cfg.losses:
-            self.d_s = build_discriminator(shape, self.n_classes, cfg.discriminator_width).to(device)
-            self.d_t = build_discriminator(shape, self.n_classes, cfg.discriminator_width).to(device)
+            classes = self.n_classes if cfg.discriminators == "n+1" else 1  # one class: "real"
+            self.d_s = build_discriminator(shape, classes, cfg.discriminator_width).to(device)
+            self.d_t = build_discriminator(shape, classes, cfg.discriminator_width).to(device)
             self.optimizers["discriminators"] = self._optimizer(self.d_s, self.d_t, gan=True)
 
     def _optimizer(self, *modules: nn.Module, gan: bool = False) -> torch.optim.Optimizer:
         cfg = self.config
-        parameters = [p for module in modules for p in module.parameters()]
+        parameters = list(nn.ModuleList(modules).parameters())  # each once, also where two modules share one
         rate = cfg.gan_learning_rate if gan else cfg.learning_rate
         if cfg.optimizer == "sgd":
             return torch.optim.SGD(parameters, lr=rate, momentum=0.9)
@@ -150,8 +154,11 @@ class IGAN(nn.Module):
                 losses["L_1"] = L.reconstruction_loss(x_s, x_ss) + L.reconstruction_loss(x_t, x_tt)
                 total = total + cfg.chi * losses["L_1"]
             if "a" in on:
-                losses["L_D"] = self._train_discriminators(x_s, y_s, x_ts.detach(), x_t, pseudo_t, x_st.detach())
-                losses["L_a"] = L.generator_loss(self.d_t(x_st), y_s) + L.generator_loss(self.d_s(x_ts), pseudo_t)
+                told_s, told_t = y_s, pseudo_t
+                if cfg.discriminators == "real/fake":
+                    told_s, told_t = torch.full_like(y_s, L.NO_LABEL), torch.full_like(pseudo_t, L.NO_LABEL)
+                losses["L_D"] = self._train_discriminators(x_s, told_s, x_ts.detach(), x_t, told_t, x_st.detach())
+                losses["L_a"] = L.generator_loss(self.d_t(x_st), told_s) + L.generator_loss(self.d_s(x_ts), told_t)
                 total = total + cfg.adversarial * ramp * losses["L_a"]
         self._descend(total, "encoder", "classifier", *(["generators"] if self.uses_generators else []))
         self.step += 1

@@ -4,6 +4,7 @@ Shapes: images are B x C x S x S float in [-1, 1] with S = 28 or 32; codes are B
 The paper names the architectures but prints no widths. Widths are therefore parameters; each default says why.
 """
 
+import torch
 from torch import Tensor, nn
 
 CODE_LENGTH = 64  # "the length of the hash code is set as 64 bit" (3.2)
@@ -152,6 +153,25 @@ class Generator(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         """B x d in (-1, 1) -> B x C x S x S in (-1, 1)."""
         return self.layers(u)
+
+
+class ConditionedGenerator(nn.Module):
+    """One domain's view of a generator that both share: the domain is a further entry of the code, -1 or 1.
+
+    What Duplex (Hu et al. 2018) has in place of IGAN's two generators (2.4). u: B x d -> G([u, domain]).
+
+    Args:
+        generator: of codes of length d + 1; the other domain's view holds the same one.
+        domain: the further entry.
+    """
+
+    def __init__(self, generator: nn.Module, domain: float) -> None:
+        super().__init__()
+        self.generator, self.domain = generator, domain
+
+    def forward(self, u: Tensor) -> Tensor:
+        """B x d in (-1, 1) -> what the generator draws."""
+        return self.generator(torch.cat([u, u.new_full((len(u), 1), self.domain)], dim=1))
 
 
 class Discriminator(nn.Module):
