@@ -40,7 +40,11 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images (uint8, N x C x H x W, grey levels 0 to 255) and their labels (int64, N)."""
+    """Images (uint8, N x C x H x W, grey levels 0 to 255) or features (float32, N x D), and their labels (int64, N).
+
+    Features are what a pretrained network makes of images (`igan_lib.features`). They stand in the field `images`:
+    whoever trains, samples or counts needs no second way.
+    """
 
     images: Tensor
     labels: Tensor
@@ -48,10 +52,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """One data set with a training and a test split, checked on construction.
+    """One data set with a training and a test split, both of images or both of features, checked on construction.
 
     Raises:
-        DataError: dtype, shape or length is wrong, or a label lies outside 0..K-1.
+        DataError: dtype, shape or length is wrong, a feature is not finite, or a label lies outside 0..K-1.
     """
 
     name: str
@@ -63,10 +67,12 @@ class Domain:
         for part, split in (("train", self.train), ("test", self.test)):
             images, labels = split.images, split.labels
             where = f"the {part} split of {self.name}"
-            if images.dtype != torch.uint8 or images.ndim != 4 or labels.dtype != torch.int64 or labels.ndim != 1:
+            in_form = (images.dtype, images.ndim) in ((torch.uint8, 4), (torch.float32, 2))
+            if not in_form or labels.dtype != torch.int64 or labels.ndim != 1:
                 raise DataError(
-                    f"Expected uint8 images (N x C x H x W) and int64 labels (N) in {where}, found {images.dtype} "
-                    f"{tuple(images.shape)} and {labels.dtype} {tuple(labels.shape)}: convert them first."
+                    "Expected uint8 images (N x C x H x W) or float32 features (N x D), and int64 labels (N), in "
+                    f"{where}, found {images.dtype} {tuple(images.shape)} and {labels.dtype} {tuple(labels.shape)}: "
+                    "convert them first."
                 )
             if len(images) != len(labels) or len(images) == 0:
                 raise DataError(
@@ -77,6 +83,11 @@ class Domain:
                 raise DataError(
                     f"Expected labels from 0 to {self.n_classes - 1} in {where}, "
                     f"found {labels.min()} to {labels.max()}: number from 0 on, or complete the class names."
+                )
+            if images.is_floating_point() and not images.isfinite().all():
+                raise DataError(
+                    f"Expected finite features in {where}, found NaN or infinity in "
+                    f"{int((~images.isfinite().all(dim=1)).sum())} of {len(images)} rows: compute them anew."
                 )
         if self.train.images.shape[1:] != self.test.images.shape[1:]:
             raise DataError(
@@ -90,10 +101,9 @@ class Domain:
         return len(self.class_names)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of one image: channels, height, width."""
-        channels, height, width = self.train.images.shape[1:]
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image (channels, height, width) or of one feature vector (D,)."""
+        return tuple(self.train.images.shape[1:])
 
     def checksum(self) -> str:
         """SHA-256 (hex) of all images and labels with their shapes, and of the class names, but not of `name`."""
@@ -110,6 +120,7 @@ class TrainingData:
     """What a method and the trainer may see: source images and labels, target images. There is no target label.
 
     x_s: uint8, N_s x C x H x W. y_s: int64, N_s. x_t: uint8, N_t x C x H x W.
+    Of a pair of features, x_s: float32, N_s x D, and x_t: float32, N_t x D.
     """
 
     x_s: Tensor
@@ -124,7 +135,7 @@ class TrainingData:
 
 @dataclass(frozen=True, eq=False)
 class DomainPair:
-    """A labelled source and a target, of equal image shape and equal classes.
+    """A labelled source and a target, of equal shape (of an image or a feature vector) and equal classes.
 
     Raises:
         DataError: shapes, class names or their order differ.
@@ -145,8 +156,8 @@ class DomainPair:
             )
         if source.shape != target.shape:
             raise DataError(
-                f"Expected images of one shape in {pair}, found {source.shape} and {target.shape}: "
-                "load both with the same size and channels."
+                f"Expected images or features of one shape in {pair}, found {source.shape} and {target.shape}: "
+                "load both with the same size and channels, or through the same backbone."
             )
 
     @property
@@ -155,8 +166,8 @@ class DomainPair:
         return self.source.n_classes
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of one image of either domain: channels, height, width."""
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image (channels, height, width) or of one feature vector (D,), the same in both domains."""
         return self.source.shape
 
     def map_images(self, change: Callable[[Tensor], Tensor]) -> "DomainPair":

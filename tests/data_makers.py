@@ -79,6 +79,12 @@ def make_domain(name="a", count=6, classes=("0", "1"), shape=(1, 28, 28)):
     return Domain(name, split, split, tuple(classes))
 
 
+def make_features(name="a", count=6, classes=("0", "1"), width=5, seed=0):
+    features = torch.from_numpy(np.random.default_rng(seed).standard_normal((count, width), dtype=np.float32))
+    split = Split(features, torch.arange(count) % len(classes))
+    return Domain(name, split, split, tuple(classes))
+
+
 def message(error):
     """The text of an error, after a look at its form: one sentence that says what was expected and what was found."""
     text = str(error.value)

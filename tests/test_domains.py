@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from data_makers import make_domain, message, noise, write_npz, write_usps
+from data_makers import make_domain, make_features, message, noise, write_npz, write_usps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +103,7 @@ def test_pair_of_different_shapes():
         (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.arange(2) + 1),
         (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.arange(2) - 1),
         (torch.zeros(2, 1, 32, 32, dtype=torch.uint8), torch.arange(2)),
+        (torch.zeros(2, 28), torch.arange(2)),  # features beside images
     ],
 )
 def test_domain_refuses_what_is_not_in_form(images, labels):
@@ -110,6 +111,56 @@ def test_domain_refuses_what_is_not_in_form(images, labels):
     with pytest.raises(DataError) as error:
         Domain("a", good, Split(images, labels), ("0", "1"))
     message(error)
+
+
+@pytest.mark.parametrize(
+    ("features", "labels", "words"),
+    [
+        (torch.zeros(2, 5).double(), torch.arange(2), "float64"),
+        (torch.zeros(2, 5).half(), torch.arange(2), "float16"),
+        (torch.zeros(2, 5, dtype=torch.uint8), torch.arange(2), "uint8"),
+        (torch.zeros(2), torch.arange(2), "(2,)"),
+        (torch.zeros(2, 5, 1), torch.arange(2), "(2, 5, 1)"),
+        (torch.zeros(2, 6), torch.arange(2), "(6,)"),
+        (torch.zeros(2, 5), torch.arange(3), "3 labels"),
+        (torch.zeros(2, 5), torch.arange(2) + 1, "1 to 2"),
+        (torch.tensor([[0.0, torch.nan], [0.0, 1.0]]).repeat(1, 3)[:, :5], torch.arange(2), "1 of 2 rows"),
+        (torch.tensor([[0.0, torch.inf], [-torch.inf, 1.0]]).repeat(1, 3)[:, :5], torch.arange(2), "2 of 2 rows"),
+    ],
+)
+def test_domain_refuses_features_that_are_not_in_form(features, labels, words):
+    good = make_features().train
+    for splits in ((good, Split(features, labels)), (Split(features, labels), good)):
+        with pytest.raises(DataError) as error:
+            Domain("a", *splits, ("0", "1"))
+        assert words in message(error)
+
+
+def test_pair_of_features():
+    source, target = make_features("a", count=6), make_features("b", count=8, seed=1)
+    pair = DomainPair(source, target)
+    assert source.shape == pair.shape == (5,)
+    data = pair.for_training()
+    assert data.x_s.dtype == data.x_t.dtype == torch.float32
+    assert torch.equal(data.x_s, source.train.images)
+    assert torch.equal(data.y_s, source.train.labels)
+    assert torch.equal(data.x_t, target.train.images)
+
+
+@pytest.mark.parametrize("other", [{"width": 7}, None])
+def test_pair_of_other_features_or_images(other):
+    target = make_domain() if other is None else make_features(**other)
+    with pytest.raises(DataError) as error:
+        DomainPair(make_features(), target)
+    assert "same backbone" in message(error)
+
+
+def test_checksum_sees_a_feature():
+    domain = make_features()
+    features = domain.train.images.clone()
+    features[2, 3] = features[2, 3].nextafter(torch.tensor(9.0))
+    changed = dataclasses.replace(domain, train=Split(features, domain.train.labels))
+    assert changed.checksum() != domain.checksum() == make_features().checksum()
 
 
 def test_training_data_holds_no_target_label():
