@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_show)
 
     table = commands.add_parser("table", help="mean and interval over seeds, beside the paper, as Markdown")
+    table.add_argument(
+        "study", nargs="?", help="one of the tables, such as table4 (default: all presets that were run)"
+    )
     table.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper; never mixed")
     table.add_argument("--metric", default="target_accuracy", help="a key of the results' metrics")
     _add_results(table)
@@ -141,10 +144,20 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _table(arguments: argparse.Namespace) -> int:
+    from igan_lib import study_tables
+    from igan_lib.studies import STUDIES
     from igan_lib.tables import read_results, summary, to_markdown
 
+    if arguments.study is not None and arguments.study not in STUDIES:
+        known = ", ".join(STUDIES)
+        raise ConfigError(f"Expected a table among {known}, found {arguments.study!r}: choose one of these.")
     results, damaged = read_results(arguments.results / "runs")
-    print(to_markdown(summary(results, arguments.profile, arguments.metric)))
+    if arguments.study is None:
+        print(to_markdown(summary(results, arguments.profile, arguments.metric)))
+    else:
+        study = STUDIES[arguments.study]
+        table = study_tables.write_tables(study, results, arguments.profile, arguments.results / "tables")
+        print(study_tables.to_markdown(study_tables.wide(table)))
     for sentence in damaged:
         print(f"error: {sentence}", file=sys.stderr)
     return 1 if damaged else 0

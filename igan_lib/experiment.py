@@ -23,6 +23,7 @@ from igan_lib.training import Callback, HistoryRow, Schedule, fit, pick_device
 
 RESULTS = Path("results")
 MethodName = Literal["igan", "igan+", "source-only"]
+BackboneName = Literal["none", "alexnet", "efficientnet_lite0", "resnet50"]
 ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 
 # What a method is, as settings of IGANConfig. igan+ holds what the paper does not have, and the stricter threshold that
@@ -57,7 +58,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 
 # Fields that came after the first results: at its default such a field is left out of the hash, so that a new
 # possibility does not turn every older result stale.
-LATER_FIELDS = frozenset({"balanced", "contrast", "generators", "discriminators"})
+LATER_FIELDS = frozenset({"backbone", "balanced", "contrast", "generators", "discriminators"})
 
 
 class ExperimentConfig(IGANConfig, Schedule):
@@ -72,6 +73,7 @@ class ExperimentConfig(IGANConfig, Schedule):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     size: Literal[28, 32] = 28  # pixels; 28 is MNIST's own size, 3.2 speaks of 32
     channels: Literal[1, 3] = 1  # grey: MNIST and USPS have no colour
+    backbone: BackboneName = "none"  # none: images as they are; else the features that this network makes of them
     contrast: bool = False  # each image's contrast normalised; without it the generators' loss can run away on S -> M
     train_limit: Annotated[int, Field(ge=10)] | None = None  # images a split; None: all
     reestimate_batch_norm: bool = True  # before each evaluation, on unlabelled images of that domain

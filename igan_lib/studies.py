@@ -1,0 +1,99 @@
+"""Which runs make up each table: rows are methods with settings, columns are pairs. Definitions only, no logic.
+
+The workflow runs what stands here, `study_tables` reads it back, so that a table can't be made of other runs than
+those that it names.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from igan_lib import paper
+from igan_lib.experiment import ExperimentConfig, preset
+
+Pair = tuple[str, str]
+
+# SVHN itself is not embedded anywhere; this is a part of it, and its name keeps it apart from the printed column.
+SVHN7K = "npz:svhn7k.npz"
+M_U, U_M, S_M = ("mnist", "usps"), ("usps", "mnist"), (SVHN7K, "mnist")
+
+
+def column(pair: Pair) -> str:
+    """The name of a pair's column, as in "mnist->usps"; a user's own file goes by its stem."""
+    return "->".join(Path(domain.rpartition(":")[2]).stem for domain in pair)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: a method, what is set otherwise than its preset has it, and the paper's printed row."""
+
+    label: str
+    method: str = "igan"
+    settings: dict[str, Any] = field(default_factory=dict)
+    paper: dict[str, float] = field(default_factory=dict)  # column -> printed value
+    metric: str | None = None  # where it is not the table's: the same runs, measured otherwise
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table: rows x pairs, of one metric of the results."""
+
+    name: str
+    title: str
+    rows: tuple[Row, ...]
+    pairs: tuple[Pair, ...]
+    metric: str = "target_accuracy"
+    protocol: str = "test images"  # what is asked of which images
+
+    def config(self, row: Row, pair: Pair, seed: int, profile: str) -> ExperimentConfig:
+        """The configuration of one run of a cell."""
+        return preset(*pair, seed=seed, profile=profile, method=row.method, **row.settings)
+
+    def configs(self, profile: str, seeds: Iterable[int]) -> list[ExperimentConfig]:
+        """All runs, seed by seed, so that a table is complete with few seeds before it has many."""
+        return [self.config(row, pair, seed, profile) for seed in seeds for row in self.rows for pair in self.pairs]
+
+
+def _ablation(name: str, title: str, **settings: Any) -> Study:
+    labels = {losses: "+".join(f"L_{loss}" for loss in losses) for losses in paper.TABLE4}
+    rows = []
+    for losses, printed in paper.TABLE4.items():
+        # The last row is the whole method: as a preset, without a mention of its losses.
+        chosen = {} if len(losses) == len(labels) else {"losses": losses}
+        rows.append(Row(labels[losses], settings=settings | chosen, paper={} if settings else printed))
+    return Study(name, title, tuple(rows), (S_M, M_U, U_M))
+
+
+TABLE1 = Study(
+    "table1",
+    "Recognition on digits: accuracy on the target's test images",
+    (
+        Row("source-only", method="source-only"),
+        Row("igan", paper=paper.TABLE1["IGAN"]),
+        Row("igan+", method="igan+", paper=paper.TABLE1["IGAN"]),
+    ),
+    (S_M, M_U, U_M),
+)
+
+TABLE4 = _ablation("table4", "Ablation: losses added one by one")
+TABLE4_PLAIN = _ablation("table4-no-batch-norm", "Ablation without batch norm in the encoder", batch_norm=False)
+
+ARGUMENTS = Study(
+    "arguments",
+    "What the paper argues for without an experiment",
+    (
+        Row("igan"),
+        Row("one generator for both domains", settings={"generators": "one"}),
+        Row("real/fake discriminators", settings={"discriminators": "real/fake"}),
+        Row("batches of 25", settings={"batch_size": 25}),
+        Row("batches of 50", settings={"batch_size": 50}),
+        Row("batches of 200", settings={"batch_size": 200}),
+        Row("stages of 500 steps", settings={"stage_steps": 500}),
+        Row("pseudo-labels without a threshold", settings={"threshold": 0.0}),
+        Row("batch norm not re-estimated", metric="running_statistics_accuracy"),
+    ),
+    (M_U, U_M),
+)
+
+STUDIES = {study.name: study for study in (TABLE1, TABLE4, TABLE4_PLAIN, ARGUMENTS)}

@@ -1,0 +1,162 @@
+"""The tables of `studies`, filled from the results: cells with mean and interval, paired differences, holes."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from igan_lib.experiment import RunResult
+from igan_lib.files import write_text
+from igan_lib.studies import Row, Study, column
+from igan_lib.tables import t_interval, verdict
+
+COLUMNS = ["method", "column", "backbone", "protocol", "profile"]
+COLUMNS += ["n", "mean", "low", "high", "paper", "delta", "verdict"]
+AVERAGE = "average"
+
+
+class Cells:
+    """The values of a study's cells by seed, looked up among results by their whole configuration."""
+
+    def __init__(self, study: Study, results: Iterable[RunResult], profile: str) -> None:
+        self.study, self.profile = study, profile
+        self._by_hash = {result.hash: result for result in results if result.config.profile == profile}
+        self._seeds = sorted({result.config.seed for result in self._by_hash.values()})
+
+    def values(self, row: Row, pair: tuple[str, str]) -> dict[int, float]:
+        """Seed -> value in per cent, of the runs that are there."""
+        metric = row.metric or self.study.metric
+        found = {}
+        for seed in self._seeds:
+            result = self._by_hash.get(self.study.config(row, pair, seed, self.profile).hash8)
+            if result is not None and metric in result.metrics:
+                found[seed] = result.metrics[metric]
+        return found
+
+
+def study_table(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
+    """One line a cell, in per cent; a cell without runs has n = 0 and the verdict "not run".
+
+    The line "average" of a row is the mean over its pairs, seed by seed, and stands only where no cell is missing, over
+    the seeds that every cell has. The paper's average is computed from its printed cells.
+
+    Args:
+        results: any results; only those that are exactly a run of `study` under `profile` count.
+    """
+    cells = Cells(study, results, profile)
+    lines = []
+    for row in study.rows:
+        by_pair = [cells.values(row, pair) for pair in study.pairs]
+        for pair, values in zip(study.pairs, by_pair, strict=True):
+            backbone = study.config(row, pair, 0, profile).backbone
+            printed = row.paper.get(column(pair))
+            lines.append(_line(row, column(pair), backbone, study, profile, list(values.values()), printed))
+        common = set.intersection(*(set(values) for values in by_pair))
+        means = [sum(values[seed] for values in by_pair) / len(by_pair) for seed in sorted(common)]
+        printed_cells = [row.paper.get(column(pair)) for pair in study.pairs]
+        printed = None if None in printed_cells else sum(printed_cells) / len(printed_cells)
+        lines.append(_line(row, AVERAGE, backbone, study, profile, means, printed))
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _line(row: Row, name: str, backbone: str, study: Study, profile: str, values: list[float], printed) -> list:
+    missing = math.nan if printed is None else printed
+    head = [row.label, name, backbone, study.protocol, profile, len(values)]
+    if not values:
+        return [*head, math.nan, math.nan, math.nan, missing, math.nan, "not run"]
+    mean, low, high = t_interval(values)
+    delta = math.nan if printed is None else mean - printed
+    return [*head, mean, low, high, missing, delta, verdict(len(values), low, high, printed)]
+
+
+def paired_differences(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
+    """What each row adds to the one above it, on the same seeds: mean and 95 % t-interval of the differences.
+
+    Columns: method, column, n (common seeds), mean, low, high, paper (the difference of the printed cells).
+    """
+    cells = Cells(study, results, profile)
+    lines = []
+    for above, row in zip(study.rows, study.rows[1:], strict=False):
+        for pair in study.pairs:
+            first, second = cells.values(above, pair), cells.values(row, pair)
+            common = sorted(first.keys() & second.keys())
+            mean = low = high = math.nan
+            if common:
+                mean, low, high = t_interval(second[seed] - first[seed] for seed in common)
+            name = column(pair)
+            both_printed = name in above.paper and name in row.paper
+            printed = row.paper[name] - above.paper[name] if both_printed else math.nan
+            lines.append([row.label, name, len(common), mean, low, high, printed])
+    return pd.DataFrame(lines, columns=["method", "column", "n", "mean", "low", "high", "paper"])
+
+
+def wide(table: pd.DataFrame) -> pd.DataFrame:
+    """A `study_table` for reading: one line a method, then the paper's, one column a pair, cells as text.
+
+    A cell is "mean (low to high) n=..." with one decimal; a hole is "not run"; a row with a hole has no average.
+    """
+    columns = list(dict.fromkeys(table["column"]))
+    lines, names = [], []
+    for method, rows in table.groupby("method", sort=False):
+        by_column = rows.set_index("column")
+        names.append(method)
+        lines.append([_cell(by_column.loc[name], name) for name in columns])
+        if by_column["paper"].notna().any():
+            names.append(f"{method}, paper")
+            lines.append([_number(by_column.loc[name, "paper"]) for name in columns])
+    return pd.DataFrame(lines, index=names, columns=[name.replace("->", " → ") for name in columns])
+
+
+def _cell(line: pd.Series, name: str) -> str:
+    if not line["n"]:
+        return "" if name == AVERAGE else "not run"
+    spread = "" if math.isnan(line["low"]) else f" ({line['low']:.1f} to {line['high']:.1f})"
+    return f"{line['mean']:.1f}{spread} n={line['n']}"
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.1f}"
+
+
+def to_markdown(cells: pd.DataFrame) -> str:
+    """A `wide` table as Markdown."""
+    lines = ["| " + " | ".join(["method", *cells.columns]) + " |", "|---" * (len(cells.columns) + 1) + "|"]
+    lines += ["| " + " | ".join([name, *row]) + " |" for name, row in zip(cells.index, cells.values, strict=True)]
+    return "\n".join(lines)
+
+
+def to_latex(cells: pd.DataFrame, caption: str) -> str:
+    """A `wide` table as a LaTeX table (booktabs)."""
+
+    def escaped(text: str) -> str:
+        return text.replace("_", r"\_").replace("%", r"\%").replace("→", r"$\to$")
+
+    def line(texts: Iterable[str]) -> str:
+        return " & ".join(escaped(text) for text in texts) + r" \\"
+
+    body = [line([name, *row]) for name, row in zip(cells.index, cells.values, strict=True)]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{escaped(caption)}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(cells.columns)}}}",
+            r"\toprule",
+            line(["method", *cells.columns]),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    )
+
+
+def write_tables(study: Study, results: Iterable[RunResult], profile: str, folder: Path) -> pd.DataFrame:
+    """`study_table` as <name>.csv (long), <name>.md and <name>.tex (wide) in `folder`; returns the long table."""
+    table = study_table(study, results, profile)
+    write_text(folder / f"{study.name}.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    cells = wide(table)
+    write_text(folder / f"{study.name}.md", f"{study.title}, profile {profile}\n\n{to_markdown(cells)}\n")
+    write_text(folder / f"{study.name}.tex", to_latex(cells, f"{study.title}, profile {profile}") + "\n")
+    return table

@@ -1,0 +1,113 @@
+"""Cells, averages, differences and holes of the studies' tables, on made-up results."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from igan_lib import experiment
+from igan_lib.experiment import RunResult
+from igan_lib.studies import M_U, U_M, Row, Study
+from igan_lib.study_tables import COLUMNS, paired_differences, study_table, to_latex, to_markdown, wide, write_tables
+
+ROWS = (
+    Row("first", settings={"losses": ("c",)}, paper={"mnist->usps": 80.0, "usps->mnist": 60.0}),
+    Row("second", paper={"mnist->usps": 90.0}),
+    Row("second, measured otherwise", metric="other"),
+)
+STUDY = Study("made_up", "A made-up table", ROWS, (M_U, U_M))
+
+
+def result(row, pair, seed, value, profile="smoke", other=1.0):
+    config = STUDY.config(row, pair, seed, profile)
+    metrics = {"target_accuracy": value, "other": other}
+    return RunResult(config=config, hash=config.hash8, metrics=metrics, history=[], provenance={})
+
+
+def some_results():
+    values = {(0, M_U): [70, 72, 74, 71, 73], (0, U_M): [50, 54], (1, M_U): [81, 80, 86, 79, 84]}
+    found = [result(ROWS[i], pair, seed, v) for (i, pair), vs in values.items() for seed, v in enumerate(vs)]
+    stale = result(ROWS[1], U_M, 0, 1.0)
+    other_profile = result(ROWS[1], U_M, 0, 2.0, profile="quick")
+    alpha = stale.config.model_copy(update={"alpha": 0.7})
+    return [*found, other_profile, RunResult(**(dict(stale) | {"config": alpha, "hash": alpha.hash8}))]
+
+
+@pytest.fixture
+def table():
+    return study_table(STUDY, some_results(), "smoke").set_index(["method", "column"])
+
+
+def test_a_cell_is_mean_and_t_interval_of_exactly_its_runs(table):
+    cell, values = table.loc["second", "mnist->usps"], [81, 80, 86, 79, 84]
+    low, high = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
+    assert [cell["n"], cell["mean"], cell["low"], cell["high"]] == pytest.approx([5, 82.0, low, high])
+    assert cell["delta"] == pytest.approx(82.0 - 90.0) and cell["verdict"] == "not reproduced"
+    assert table.loc["first", "usps->mnist"]["verdict"] == "too few seeds"
+
+
+def test_runs_of_another_profile_or_setting_leave_a_hole(table):
+    hole = table.loc["second", "usps->mnist"]
+    assert hole["n"] == 0 and hole["verdict"] == "not run" and math.isnan(hole["mean"])
+
+
+def test_the_average_is_seed_by_seed_and_only_where_no_cell_is_missing(table):
+    average = table.loc["first", "average"]
+    assert [average["n"], average["mean"], average["paper"]] == pytest.approx([2, (60 + 63) / 2, 70.0])
+    assert table.loc["second", "average"]["n"] == 0 and math.isnan(table.loc["second", "average"]["paper"])
+
+
+def test_a_row_may_measure_the_same_runs_otherwise(table):
+    cell = table.loc["second, measured otherwise", "mnist->usps"]
+    assert [cell["n"], cell["mean"]] == [5, 1.0]
+
+
+def test_differences_are_taken_on_the_same_seeds():
+    results = some_results()
+    del results[1]  # seed 1 of the first row on mnist->usps
+    found = paired_differences(STUDY, results, "smoke").set_index(["method", "column"]).loc["second", "mnist->usps"]
+    differences = np.array([81, 86, 79, 84]) - np.array([70, 74, 71, 73])
+    low, high = stats.t.interval(0.95, 3, differences.mean(), stats.sem(differences))
+    assert [found[key] for key in ("n", "mean", "low", "high", "paper")] == pytest.approx(
+        [4, differences.mean(), low, high, 10.0]
+    )
+
+
+def test_a_difference_without_common_seeds_is_a_hole():
+    found = paired_differences(STUDY, some_results(), "smoke").set_index(["method", "column"])
+    hole = found.loc["second", "usps->mnist"]
+    assert hole["n"] == 0 and math.isnan(hole["mean"]) and math.isnan(hole["paper"])
+
+
+def test_wide_shows_cells_holes_and_the_paper():
+    cells = wide(study_table(STUDY, some_results(), "smoke"))
+    assert list(cells.columns) == ["mnist → usps", "usps → mnist", "average"]
+    assert list(cells.index) == ["first", "first, paper", "second", "second, paper", "second, measured otherwise"]
+    low, high = stats.t.interval(0.95, 4, 72, stats.sem([70, 72, 74, 71, 73]))
+    assert cells.loc["first", "mnist → usps"] == f"72.0 ({low:.1f} to {high:.1f}) n=5"
+    assert cells.loc["second"].tolist()[1:] == ["not run", ""]
+    assert cells.loc["first, paper"].tolist() == ["80.0", "60.0", "70.0"]
+    assert cells.loc["second, paper"].tolist() == ["90.0", "", ""]
+    lines = to_markdown(cells).splitlines()
+    assert lines[0] == "| method | mnist → usps | usps → mnist | average |" and len(lines) == 2 + len(cells)
+    latex = to_latex(cells, "A 100 % made-up table")
+    assert r"method & mnist $\to$ usps & usps $\to$ mnist & average \\" in latex
+    assert latex.count(r"\\") == 1 + len(cells) and r"100 \% made-up" in latex
+
+
+def test_files_hold_the_same_table_in_three_forms(tmp_path):
+    import pandas as pd
+
+    table = write_tables(STUDY, some_results(), "smoke", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made_up.csv", "made_up.md", "made_up.tex"]
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "made_up.csv"), table, check_exact=False, rtol=1e-3)
+    assert list(table.columns) == COLUMNS
+    assert to_markdown(wide(table)) in (tmp_path / "made_up.md").read_text()
+
+
+def test_a_table_takes_results_from_before_a_later_field(monkeypatch):
+    results = some_results()
+    before = study_table(STUDY, results, "smoke")
+    monkeypatch.setattr(experiment, "LATER_FIELDS", experiment.LATER_FIELDS - {"contrast"})
+    assert study_table(STUDY, results, "smoke")["n"].sum() == 0 < before["n"].sum()
