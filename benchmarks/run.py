@@ -2,6 +2,7 @@
 
 - step: one IGAN step against the bare forward and backward passes of its networks on the same batches
 - variants: the step with one implementation choice changed, against the step as it is
+- losses: the step of each row of Table 4
 - memory: peak memory of a `cpu` run on the full training sets (needs MNIST and USPS under IGAN_DATA)
 - quickstart: wall time of the quickstart notebook
 
@@ -26,6 +27,7 @@ from igan_lib.domains import domain_status
 from igan_lib.files import write_text
 from igan_lib.igan import IGAN
 from igan_lib.memory import keep_freed_memory
+from igan_lib.studies import TABLE4
 from igan_lib.training import pick_device
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,6 +155,13 @@ def measure_variants(device: torch.device, rounds: int, with_compile: bool) -> d
     return {name: statistics.median(t / b for t, b in zip(ts, base, strict=True)) for name, ts in times.items()}
 
 
+def measure_losses(device: torch.device, rounds: int) -> dict[str, float]:
+    """Milliseconds of a step for each row of Table 4, in one run; the pairs of MNIST and USPS."""
+    methods = {row.label: new_method(device, **row.settings) for row in TABLE4.rows}
+    times = alternate({label: update(method, device) for label, method in methods.items()}, device, rounds)
+    return {label: 1e3 * statistics.median(ts) for label, ts in times.items()}
+
+
 MEMORY_PROBE = """
 import sys
 from pathlib import Path
@@ -206,7 +215,7 @@ def main() -> None:
         variants = measure_variants(device, arguments.rounds, arguments.compile)
         for variant, ratio in variants.items():
             print(f"  {variant}: {ratio:.2f} of the step's time")
-        found[name] = {"step": step, "variants": variants}
+        found[name] = {"step": step, "variants": variants, "losses_ms": measure_losses(device, arguments.rounds)}
     found["peak_memory_mib"] = measure_memory()
     print(f"peak memory of a cpu run: {found['peak_memory_mib'] or 'not measured, MNIST or USPS is missing'} MiB")
     if not arguments.skip_quickstart:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from igan_lib.experiment import RunResult
+from igan_lib.experiment import ExperimentConfig, RunResult
 from igan_lib.files import write_text
 from igan_lib.studies import Row, Study, column
 from igan_lib.tables import t_interval, verdict
@@ -24,15 +24,16 @@ class Cells:
         self._by_hash = {result.hash: result for result in results if result.config.profile == profile}
         self._seeds = sorted({result.config.seed for result in self._by_hash.values()})
 
+    def results(self, row: Row, pair: tuple[str, str]) -> dict[int, RunResult]:
+        """Seed -> result, of the runs that are there."""
+        hashes = {seed: self.study.config(row, pair, seed, self.profile).hash8 for seed in self._seeds}
+        return {seed: self._by_hash[hash8] for seed, hash8 in hashes.items() if hash8 in self._by_hash}
+
     def values(self, row: Row, pair: tuple[str, str]) -> dict[int, float]:
-        """Seed -> value in per cent, of the runs that are there."""
+        """Seed -> value in per cent, of the runs that are there and have it."""
         metric = row.metric or self.study.metric
-        found = {}
-        for seed in self._seeds:
-            result = self._by_hash.get(self.study.config(row, pair, seed, self.profile).hash8)
-            if result is not None and metric in result.metrics:
-                found[seed] = result.metrics[metric]
-        return found
+        found = self.results(row, pair)
+        return {seed: result.metrics[metric] for seed, result in found.items() if metric in result.metrics}
 
 
 def study_table(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
@@ -75,20 +76,48 @@ def paired_differences(study: Study, results: Iterable[RunResult], profile: str)
 
     Columns: method, column, n (common seeds), mean, low, high, paper (the difference of the printed cells).
     """
-    cells = Cells(study, results, profile)
+    return _differences(Cells(study, results, profile), zip(study.rows, study.rows[1:], strict=False))
+
+
+def differences_to_first(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
+    """As `paired_differences`, but of each row to the first."""
+    return _differences(Cells(study, results, profile), ((study.rows[0], row) for row in study.rows[1:]))
+
+
+def _differences(cells: Cells, pairs_of_rows: Iterable[tuple[Row, Row]]) -> pd.DataFrame:
     lines = []
-    for above, row in zip(study.rows, study.rows[1:], strict=False):
-        for pair in study.pairs:
-            first, second = cells.values(above, pair), cells.values(row, pair)
+    for base, row in pairs_of_rows:
+        for pair in cells.study.pairs:
+            first, second = cells.values(base, pair), cells.values(row, pair)
             common = sorted(first.keys() & second.keys())
             mean = low = high = math.nan
             if common:
                 mean, low, high = t_interval(second[seed] - first[seed] for seed in common)
             name = column(pair)
-            both_printed = name in above.paper and name in row.paper
-            printed = row.paper[name] - above.paper[name] if both_printed else math.nan
+            both_printed = name in base.paper and name in row.paper
+            printed = row.paper[name] - base.paper[name] if both_printed else math.nan
             lines.append([row.label, name, len(common), mean, low, high, printed])
     return pd.DataFrame(lines, columns=["method", "column", "n", "mean", "low", "high", "paper"])
+
+
+def missing_runs(
+    study: Study, results: Iterable[RunResult], profile: str, seeds: Iterable[int]
+) -> list[ExperimentConfig]:
+    """The runs of `study` whose result is not there, each once."""
+    there = {result.hash for result in results}
+    wanted = {config.hash8: config for config in study.configs(profile, seeds)}
+    return [config for hash8, config in wanted.items() if hash8 not in there]
+
+
+def run_seconds(study: Study, results: Iterable[RunResult], profile: str) -> pd.Series:
+    """Mean recorded wall time of a run, by row, in seconds; rows without runs are absent."""
+    cells = Cells(study, results, profile)
+    seconds: dict[str, float] = {}
+    for row in study.rows:
+        times = [result.provenance["seconds"] for pair in study.pairs for result in cells.results(row, pair).values()]
+        if times:
+            seconds[row.label] = sum(times) / len(times)
+    return pd.Series(seconds, dtype=float)
 
 
 def wide(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,18 @@ from scipy import stats
 from igan_lib import experiment
 from igan_lib.experiment import RunResult
 from igan_lib.studies import M_U, U_M, Row, Study
-from igan_lib.study_tables import COLUMNS, paired_differences, study_table, to_latex, to_markdown, wide, write_tables
+from igan_lib.study_tables import (
+    COLUMNS,
+    differences_to_first,
+    missing_runs,
+    paired_differences,
+    run_seconds,
+    study_table,
+    to_latex,
+    to_markdown,
+    wide,
+    write_tables,
+)
 
 ROWS = (
     Row("first", settings={"losses": ("c",)}, paper={"mnist->usps": 80.0, "usps->mnist": 60.0}),
@@ -78,6 +89,26 @@ def test_a_difference_without_common_seeds_is_a_hole():
     found = paired_differences(STUDY, some_results(), "smoke").set_index(["method", "column"])
     hole = found.loc["second", "usps->mnist"]
     assert hole["n"] == 0 and math.isnan(hole["mean"]) and math.isnan(hole["paper"])
+
+
+def test_differences_to_the_first_row():
+    found = differences_to_first(STUDY, some_results(), "smoke").set_index(["method", "column"])
+    assert found.loc["second", "mnist->usps"]["mean"] == pytest.approx(82 - 72)
+    assert found.loc["second, measured otherwise", "mnist->usps"]["mean"] == pytest.approx(1 - 72)
+
+
+def test_missing_runs_are_those_without_a_result_each_once():
+    missing = missing_runs(STUDY, some_results(), "smoke", range(3))
+    expected = [(ROWS[0], U_M, 2), *((ROWS[1], U_M, seed) for seed in range(3))]
+    assert missing == sorted((STUDY.config(*cell, "smoke") for cell in expected), key=lambda config: config.seed)
+
+
+def test_run_seconds_are_means_by_row():
+    results = [
+        result(ROWS[0], pair, seed, 1.0).model_copy(update={"provenance": {"seconds": seconds}})
+        for pair, seed, seconds in ((M_U, 0, 10.0), (M_U, 1, 20.0), (U_M, 0, 60.0))
+    ]
+    assert run_seconds(STUDY, results, "smoke").to_dict() == {"first": 30.0}
 
 
 def test_wide_shows_cells_holes_and_the_paper():
