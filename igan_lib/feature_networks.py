@@ -32,6 +32,10 @@ class FeatureEncoder(nn.Module):
         """B x D -> B x d in (-1, 1)."""
         return self.layers(x)
 
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the code layer reads: B x D -> B x `hidden`, not negative."""
+        return self.layers[:-2](x)
+
 
 class FeatureGenerator(nn.Module):
     """x~ = G(u) on features: the encoder turned round; u: B x d -> B x D in [0, inf).

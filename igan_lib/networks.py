@@ -66,6 +66,10 @@ class LeNetEncoder(nn.Module):
         """B x C x S x S in [-1, 1] -> B x d in (-1, 1)."""
         return self.code(self.features(x))
 
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the code layer reads: B x C x S x S -> B x `hidden`, not negative."""
+        return self.code[:-2](self.features(x))
+
 
 class FourConvEncoder(nn.Module):
     """u = E(x): four convolutions without fully connected layers, the encoder of SVHN -> MNIST (3.2).
@@ -107,6 +111,10 @@ class FourConvEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """B x C x S x S in [-1, 1] -> B x d in (-1, 1)."""
         return self.layers(x)
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the code layer reads: B x C x S x S -> B x (4 x 4 x 4 width), not negative."""
+        return self.layers[:-3](x).flatten(1)
 
 
 class Generator(nn.Module):

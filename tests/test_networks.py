@@ -151,6 +151,20 @@ def features(n=4, d=12):
 
 
 @with_and_without_batch_norm
+@pytest.mark.parametrize(
+    ("name", "shape", "width"), [("lenet", (1, 28, 28), 500), ("conv4", (3, 32, 32), 4096), ("mlp", (12,), 512)]
+)
+def test_the_code_is_one_linear_layer_of_what_is_hidden(name, shape, width, batch_norm):
+    encoder = build_encoder(name, shape, code_length=8, batch_norm=batch_norm).eval()
+    x = torch.rand(5, *shape, generator=torch.Generator().manual_seed(2))
+    hidden, u = encoder.hidden(x), encoder(x)
+    assert hidden.shape == (5, width) and hidden.min() == 0 < hidden.max()
+    (last,) = [m for m in encoder.modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1:]
+    expected = torch.tanh(hidden @ last.weight.flatten(1).T + last.bias)
+    torch.testing.assert_close(u, expected, atol=1e-5, rtol=1e-4)
+
+
+@with_and_without_batch_norm
 def test_networks_on_features_have_the_shapes_and_ranges_of_those_on_images(batch_norm):
     encoder = build_encoder("mlp", (12,), code_length=16, batch_norm=batch_norm)
     assert isinstance(encoder, FeatureEncoder) and count(encoder, NORMS) == batch_norm
