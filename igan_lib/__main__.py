@@ -1,4 +1,4 @@
-"""The command line: `python -m igan_lib run | show | table | data | notebook | quickstart`.
+"""The command line: `python -m igan_lib run | show | measure | table | data | notebook | quickstart`.
 
 Exit codes: 0 done, 1 a run or a notebook failed, 2 wrong usage or wrong input.
 """
@@ -48,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="list the results that are there")
     _add_results(show)
     show.set_defaults(command=_show)
+
+    measure = commands.add_parser("measure", help="add to older results what is measured today, from their checkpoints")
+    _add_results(measure)
+    measure.set_defaults(command=_measure)
 
     table = commands.add_parser("table", help="mean and interval over seeds, beside the paper, as Markdown")
     table.add_argument(
@@ -141,6 +145,20 @@ def _show(arguments: argparse.Namespace) -> int:
     if not results and not damaged:
         print(f"no results in {arguments.results / 'runs'}; make one with: python -m igan_lib run mnist5k digits")
     return 1 if damaged else 0
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from igan_lib.remeasure import measure_again
+
+    failed = False
+    for path in sorted((arguments.results / "runs").glob("*.json")):
+        try:
+            added = measure_again(path, arguments.results)
+            print(f"{path.stem}: {', '.join(added) or 'nothing to add'}", flush=True)
+        except IganError as error:
+            failed = True
+            print(f"error: {error}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _table(arguments: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ def recalibrated(net: HashNet, images: Tensor) -> HashNet:
             used where there are more than `ESTIMATION_IMAGES`, since data sets are often sorted.
     """
     net = copy.deepcopy(net).requires_grad_(False)
-    layers = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    layers = _batch_norms(net)
     if layers:
         for layer in layers:
             layer.reset_running_stats()
@@ -36,6 +36,15 @@ def recalibrated(net: HashNet, images: Tensor) -> HashNet:
             for batch in _even_batches(images[::stride]):
                 net.encode(to_input(batch.to(_device(net))))
     return net.eval()
+
+
+def has_batch_norm(net: nn.Module) -> bool:
+    """Whether statistics of batches are part of `net`."""
+    return bool(_batch_norms(net))
+
+
+def _batch_norms(net: nn.Module) -> list[nn.Module]:
+    return [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
 
 def _even_batches(images: Tensor) -> tuple[Tensor, ...]:

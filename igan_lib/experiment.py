@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from igan_lib.config import IGANConfig
 from igan_lib.domains import DomainPair, load_pair
 from igan_lib.errors import ConfigError
-from igan_lib.evaluation import accuracy, recalibrated
 from igan_lib.files import write_text
 from igan_lib.igan import IGAN
 from igan_lib.images import normalize_contrast
+from igan_lib.measures import evaluate
 from igan_lib.provenance import provenance
 from igan_lib.training import Callback, HistoryRow, Schedule, fit, pick_device
 
@@ -153,6 +153,11 @@ def result_path(config: ExperimentConfig, results: Path = RESULTS) -> Path:
     return results / "runs" / f"{config.name}.json"
 
 
+def checkpoint_path(config: ExperimentConfig, results: Path = RESULTS) -> Path:
+    """Where the checkpoint of `config` lies or will lie; git ignores the folder."""
+    return results / "checkpoints" / f"{config.name}.pt"
+
+
 def read_result(path: Path) -> RunResult:
     """Read one result file.
 
@@ -209,28 +214,12 @@ def train(
         config,
         seed=config.seed,
         device=pick_device(device),
-        checkpoint=results / "checkpoints" / f"{config.name}.pt",
+        checkpoint=checkpoint_path(config, results),
         fingerprint=config.name,
         on_log=on_log,
         progress=progress,
     )
     return method, history
-
-
-def evaluate(method: IGAN, pair: DomainPair, *, reestimate_batch_norm: bool = True) -> dict[str, float]:
-    """Accuracies in per cent on the test images: of the last step on both domains, and of the source-only network.
-
-    Target labels are used here, to count, and nowhere else.
-    """
-
-    def net_for(net, domain):
-        return recalibrated(net, domain.train.images) if reestimate_batch_norm else net.eval()
-
-    return {
-        "target_accuracy": accuracy(net_for(method.inference_net, pair.target), pair.target.test),
-        "source_accuracy": accuracy(net_for(method.inference_net, pair.source), pair.source.test),
-        "source_only_accuracy": accuracy(net_for(method.source_only, pair.target), pair.target.test),
-    }
 
 
 def run(
