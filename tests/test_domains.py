@@ -57,7 +57,7 @@ def test_igan_data_is_not_a_folder(as_file, monkeypatch, tmp_path):
 def test_status(tmp_path):
     write_usps(tmp_path)
     found = {status.name: status for status in domains.domain_status(tmp_path)}
-    assert tuple(found) == domains.NAMED_DOMAINS
+    assert tuple(found) == (*domains.NAMED_DOMAINS, *domains.OFFICE_DOMAINS)
     assert {name for name, status in found.items() if status.present} == {"digits", "mnist5k", "usps"}
     assert found["usps"].remedy == ""
     assert found["usps"].where == str(tmp_path)
@@ -209,7 +209,7 @@ def test_limit(digits):
 def test_limit_keeps_the_shares_and_never_grows(counts, extra, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     limit = len(counts) + extra
-    kept = domains._stratified(labels, limit, tuple("abcdef"[: len(counts)]))
+    kept = domains.stratified(labels, limit, tuple("abcdef"[: len(counts)]))
     assert len(kept) == min(limit, len(labels))
     assert (np.diff(kept) > 0).all()
     found = np.bincount(labels[kept], minlength=len(counts))
