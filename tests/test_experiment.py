@@ -121,7 +121,7 @@ def other_value(config, key):
 
 @pytest.mark.parametrize("key", ExperimentConfig.model_fields)
 def test_every_setting_is_part_of_the_hash(key):
-    config = preset("mnist", "usps")
+    config = preset("amazon", "webcam") if key == "backbone" else preset("mnist", "usps")
     changed = other_value(config, key)
     assert [k for k in ExperimentConfig.model_fields if getattr(config, k) != getattr(changed, k)] == [key]
     assert changed.hash8 != config.hash8 and changed.name != config.name
@@ -138,6 +138,31 @@ def test_the_hash_does_not_depend_on_how_a_configuration_was_written():
     as_sorted_json = json.dumps(config.model_dump(mode="json", exclude=set(experiment.LATER_FIELDS)), sort_keys=True)
     assert config.hash8 == hashlib.sha256(as_sorted_json.encode()).hexdigest()[:8]
     assert preset("mnist", "usps", losses=("s", "c")).hash8 == preset("mnist", "usps", losses=("c", "s")).hash8
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("pair", [("amazon", "webcam"), ("webcam", "dslr")])
+def test_pairs_of_office31_are_features_in_balanced_batches(profile, pair):
+    config = preset(*pair, profile=profile)
+    assert {key: getattr(config, key) for key in experiment.OFFICE} == experiment.OFFICE
+    assert config.batch_size % 31 == 0 and config.steps == PROFILES[profile]["steps"]
+    assert preset(*pair, profile=profile, backbone="alexnet").backbone == "alexnet"
+
+
+@pytest.mark.parametrize("settings", [{"encoder": "lenet"}, {"backbone": "none"}])
+def test_features_and_encoder_must_go_together(settings):
+    with pytest.raises(ConfigError) as caught:
+        preset("amazon", "webcam", **settings)
+    one_sentence(caught.value, "features of a backbone go with the encoder mlp")
+    with pytest.raises(ConfigError):
+        preset("mnist", "usps", encoder="mlp")
+
+
+def test_features_are_loaded_through_the_backbone(monkeypatch):
+    calls = []
+    monkeypatch.setattr(experiment, "load_feature_pair", lambda *a, **k: calls.append((a, k)) or "pair")
+    assert experiment.load(preset("amazon", "dslr", backbone="resnet50"), download=True) == "pair"
+    assert calls == [(("amazon", "dslr"), {"backbone": "resnet50", "download": True, "limit": None})]
 
 
 def test_a_later_field_changes_the_hash_only_where_it_is_used(monkeypatch):
