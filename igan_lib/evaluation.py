@@ -97,8 +97,15 @@ def evenly_spaced(length: int, count: int) -> Tensor:
     return torch.linspace(0, length - 1, min(length, count)).long()
 
 
-def sample_codes(net: HashNet, domain: Domain, count: int) -> tuple[Tensor, Tensor]:
-    """Codes (n x d) and labels (n) of `count` evenly spaced test images, with batch-norm statistics of `domain`."""
-    picks = evenly_spaced(len(domain.test.images), count)
-    u, _ = codes_and_logits(recalibrated(net, domain.train.images), domain.test.images[picks])
-    return u, domain.test.labels[picks]
+def sample_codes(net: HashNet, domain: Domain, count: int | None = None) -> tuple[Tensor, Tensor]:
+    """Codes (n x d) and labels (n) of test images, with batch-norm statistics of `domain`.
+
+    Args:
+        count: so many evenly spaced ones; None: all.
+    """
+    images, labels = domain.test.images, domain.test.labels
+    if count is not None:
+        picks = evenly_spaced(len(images), count)
+        images, labels = images[picks], labels[picks]
+    u, _ = codes_and_logits(recalibrated(net, domain.train.images), images)
+    return u, labels

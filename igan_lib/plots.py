@@ -54,6 +54,7 @@ __all__ = [
     "statistics_bars",
     "tsne_embedding",
     "tsne_panels",
+    "tsne_points",
     "use_style",
 ]
 
@@ -166,15 +167,18 @@ def code_barcodes(
     return fig
 
 
-def tsne_embedding(u_s: ArrayLike, u_t: ArrayLike, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Both domains' codes (n x d, m x d) embedded jointly in the plane by t-SNE: n x 2 and m x 2 points.
+def tsne_points(codes: ArrayLike, *, seed: int = 0) -> np.ndarray:
+    """Codes (n x d) embedded in the plane by t-SNE: n x 2.
 
     Perplexity 30 (less for fewer than about 100 codes), PCA start, fixed seed: the same codes give the same points.
     """
-    u_s, u_t = as_array(u_s), as_array(u_t)
-    codes = np.concatenate([u_s, u_t]).astype(np.float64)
-    tsne = TSNE(perplexity=min(30.0, (len(codes) - 1) / 3), init="pca", random_state=seed)
-    points = tsne.fit_transform(codes)
+    codes = as_array(codes).astype(np.float64)
+    return TSNE(perplexity=min(30.0, (len(codes) - 1) / 3), init="pca", random_state=seed).fit_transform(codes)
+
+
+def tsne_embedding(u_s: ArrayLike, u_t: ArrayLike, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Both domains' codes (n x d, m x d) embedded jointly by `tsne_points`: n x 2 and m x 2 points."""
+    points = tsne_points(np.concatenate([as_array(u_s), as_array(u_t)]), seed=seed)
     return points[: len(u_s)], points[len(u_s) :]
 
 

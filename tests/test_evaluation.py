@@ -10,7 +10,9 @@ from torch import nn
 
 from igan_lib import evaluation
 from igan_lib.domains import Split
-from igan_lib.evaluation import accuracy, codes_and_logits, recalibrated
+from igan_lib.evaluation import accuracy, codes_and_logits, recalibrated, sample_codes
+from igan_lib.experiment import build, preset
+from igan_lib.images import to_unit_range
 from igan_lib.networks import HashNet, LeNetEncoder
 
 BITS, CLASSES = 8, 3
@@ -118,3 +120,16 @@ def test_accuracy_is_the_count_of_a_plain_loop():
     guessed = codes_and_logits(net, split.images)[1].argmax(1)
     assert accuracy(net, Split(split.images, guessed)) == 100
     assert accuracy(net, Split(split.images, (guessed + 1) % CLASSES)) == 0
+
+
+def test_codes_of_all_test_images_or_of_evenly_spaced_ones():
+    pair = make_pair(30)
+    method = build(preset("bright", "pale", profile="smoke"), pair)
+    net = recalibrated(method.net, pair.target.train.images)
+    u, y = sample_codes(method.net, pair.target)
+    torch.testing.assert_close(u, net.encode(to_unit_range(pair.target.test.images)))
+    assert torch.equal(y, pair.target.test.labels)
+    some, y_some = sample_codes(method.net, pair.target, 4)
+    picks = [0, 9, 19, 29]
+    torch.testing.assert_close(some, u[picks])
+    assert torch.equal(y_some, y[picks])
