@@ -3,6 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 
+# Of the tables; a plain = leaves a variable of that name in the environment out of it.
+PROFILE = cpu
+SEEDS = 5
+PAIRS =
+CORES = 2
+GPUS = 0
+TABLES := table1 table4 table4-no-batch-norm arguments
+
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -10,13 +18,23 @@ STAMP := $(VENV)/.installed
 CHECK_PYTHON := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	"igan needs Python 3.11 to 3.13 but found %d.%d; name another one, such as: make PYTHON=python3.12" % v)
 
-.PHONY: help quickstart test lab lint bench
+SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
+	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) gpus=$(GPUS) $(ARGS) --
+
+.PHONY: help quickstart tables test lab lint bench
+.PHONY: $(TABLES)
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 quickstart: $(STAMP) ## Train IGAN on embedded digits in a few minutes, print the result row and the paths
 	$(BIN)/python -m igan_lib quickstart $(ARGS)
+
+tables: $(STAMP) ## Run what the tables need and write them (PROFILE=cpu SEEDS=5 PAIRS= CORES=2 GPUS=0), or one: make table4
+	$(SNAKEMAKE) $@
+
+$(TABLES): $(STAMP)
+	$(SNAKEMAKE) $@
 
 test: $(STAMP) ## Run the whole test suite (ARGS="-k losses" for a part)
 	$(BIN)/python -m pytest $(ARGS)

@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "study", nargs="?", help="one of the tables, such as table4 (default: all presets that were run)"
     )
     table.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper; never mixed")
+    table.add_argument("--pairs", help="other pairs than the table's, as in mnist5k:digits,usps:digits")
     table.add_argument("--metric", default="target_accuracy", help="a key of the results' metrics")
     _add_results(table)
     table.set_defaults(command=_table)
@@ -85,25 +86,13 @@ def _run(arguments: argparse.Namespace) -> int:
     # torch is imported where it is needed: help and usage errors come at once.
     import torch
 
-    from igan_lib.experiment import preset, run
+    from igan_lib.experiment import run
 
     if arguments.threads is not None:
         if arguments.threads < 1:
             raise ConfigError(f"Expected at least 1 thread, found {arguments.threads}: give a positive number.")
         torch.set_num_threads(arguments.threads)
-    overrides = _overrides(arguments.set)
-    configs = [
-        preset(
-            arguments.source,
-            arguments.target,
-            seed=seed,
-            profile=arguments.profile,
-            method=arguments.method,
-            **overrides,
-        )
-        for seed in arguments.seed
-    ]
-    for config in configs:
+    for config in _configs(arguments):
         result = run(
             config,
             device=arguments.device,
@@ -113,6 +102,15 @@ def _run(arguments: argparse.Namespace) -> int:
         )
         print(f"{config.name}: {_metrics(result.metrics)}", flush=True)
     return 0
+
+
+def _configs(arguments: argparse.Namespace) -> list[Any]:
+    """The configurations that the arguments of `run` ask for, one a seed."""
+    from igan_lib.experiment import preset
+
+    domains, named = (arguments.source, arguments.target), {"profile": arguments.profile, "method": arguments.method}
+    overrides = _overrides(arguments.set)
+    return [preset(*domains, seed=seed, **named, **overrides) for seed in arguments.seed]
 
 
 def _overrides(assignments: list[str]) -> dict[str, Any]:
@@ -163,18 +161,21 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 def _table(arguments: argparse.Namespace) -> int:
     from igan_lib import study_tables
-    from igan_lib.studies import STUDIES
     from igan_lib.tables import read_results, summary, to_markdown
+    from igan_lib.workflow import make_sweep
 
-    if arguments.study is not None and arguments.study not in STUDIES:
-        known = ", ".join(STUDIES)
-        raise ConfigError(f"Expected a table among {known}, found {arguments.study!r}: choose one of these.")
     results, damaged = read_results(arguments.results / "runs")
     if arguments.study is None:
+        if arguments.pairs is not None:
+            raise ConfigError(
+                "Expected a table's name with --pairs, found none: name it, as in: table table4 --pairs ..."
+            )
         print(to_markdown(summary(results, arguments.profile, arguments.metric)))
     else:
-        study = STUDIES[arguments.study]
-        table = study_tables.write_tables(study, results, arguments.profile, arguments.results / "tables")
+        keys = {"studies": arguments.study, "profile": arguments.profile, "pairs": arguments.pairs}
+        sweep = make_sweep(keys | {"results": arguments.results})
+        (study,) = sweep.chosen()
+        table = study_tables.write_tables(study, results, sweep.profile, sweep.tables)
         print(study_tables.to_markdown(study_tables.wide(table)))
     for sentence in damaged:
         print(f"error: {sentence}", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +14,7 @@ from igan_lib.config import IGANConfig
 from igan_lib.domains import DomainPair, load_pair
 from igan_lib.errors import ConfigError
 from igan_lib.features import load_feature_pair
-from igan_lib.files import write_text
+from igan_lib.files import safe_name, write_text
 from igan_lib.igan import IGAN
 from igan_lib.images import normalize_contrast
 from igan_lib.measures import evaluate
@@ -120,7 +119,7 @@ class ExperimentConfig(IGANConfig, Schedule):
     @property
     def name(self) -> str:
         """`<method>-<source>-<target>-<profile>-s<seed>-<hash8>`, safe as a file name."""
-        source, target = (re.sub(r"[^\w.+]+", "_", domain).strip("_") for domain in (self.source, self.target))
+        source, target = safe_name(self.source), safe_name(self.target)
         return f"{self.method}-{source}-{target}-{self.profile}-s{self.seed}-{self.hash8}"
 
 
@@ -148,10 +147,11 @@ def preset(
     try:
         return ExperimentConfig(**values)
     except ValidationError as error:
-        raise ConfigError(_one_sentence(error)) from error
+        raise ConfigError(one_sentence(error, ExperimentConfig)) from error
 
 
-def _one_sentence(error: ValidationError) -> str:
+def one_sentence(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first of pydantic's complaints about the values of `model` as a sentence for a user."""
     first = error.errors()[0]
     if not first["loc"]:  # two values that do not go together
         return (
@@ -159,9 +159,7 @@ def _one_sentence(error: ValidationError) -> str:
         )
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return (
-            f"Expected one of the keys {', '.join(ExperimentConfig.model_fields)}, found {where!r}: correct the name."
-        )
+        return f"Expected one of the keys {', '.join(model.model_fields)}, found {where!r}: correct the name."
     return f"Expected a valid {where}, found {first['input']!r} ({first['msg']}): correct this value."
 
 

@@ -1,6 +1,7 @@
 """Writing files so that a reader sees the old one or the new one, never a part."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,3 +28,8 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` atomically."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def safe_name(domain: str) -> str:
+    """A domain's name as a part of a file name: "npz:a/b.npz" becomes "npz_a_b.npz"."""
+    return re.sub(r"[^\w.+]+", "_", domain).strip("_")

@@ -1,0 +1,222 @@
+"""What the Snakefile asks: which runs a sweep has, how each is called, where its tables go, what did not finish."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from igan_lib.errors import ConfigError
+from igan_lib.experiment import RESULTS, ExperimentConfig, ProfileName, one_sentence, preset, result_path
+from igan_lib.files import safe_name, write_text
+from igan_lib.studies import STUDIES, Pair, Study, column
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run or a table that was begun and left nothing: its name, one line that says why, and its log."""
+
+    name: str
+    cause: str
+    log: Path
+
+
+class Sweep(BaseModel):
+    """What one call of the workflow makes: the tables of some studies under one profile, with so many seeds.
+
+    The fields are the keys that `snakemake --config KEY=VALUE` takes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    studies: tuple[str, ...] = tuple(STUDIES)  # as text: names separated by commas
+    profile: ProfileName = "cpu"
+    seeds: Annotated[int, Field(ge=1)] = 5  # 0 to seeds - 1; five are what a verdict asks for
+    pairs: tuple[Pair, ...] | None = None  # as text: see `parse_pairs`; None: each study's own
+    results: Path = RESULTS
+    gpus: Annotated[int, Field(ge=0)] = 0  # devices of this machine to spread runs over; 0: whatever run() picks
+    runs_per_gpu: Annotated[int, Field(ge=1)] | None = None  # at a time; None: see `slots`
+
+    @field_validator("studies", mode="before")
+    @classmethod
+    def _known_studies(cls, value: Any) -> Any:
+        names = tuple(value.split(",")) if isinstance(value, str) else value
+        for name in names:
+            if name not in STUDIES:
+                raise ConfigError(f"Expected a table among {', '.join(STUDIES)}, found {name!r}: choose one of these.")
+        return names
+
+    @field_validator("pairs", mode="before")
+    @classmethod
+    def _pairs_from_text(cls, value: Any) -> Any:
+        # An option that a Makefile passes on without a value.
+        return parse_pairs(value) if isinstance(value, str) and value else value or None
+
+    def chosen(self) -> list[Study]:
+        """The studies, with the sweep's pairs in the place of their own where it has some."""
+        studies = [STUDIES[name] for name in self.studies]
+        return studies if self.pairs is None else [replace(study, pairs=self.pairs) for study in studies]
+
+    def runs(self, study: Study) -> dict[str, ExperimentConfig]:
+        """Name -> configuration of the runs that a table needs; rows that measure the same runs share them."""
+        return {config.name: config for config in study.configs(self.profile, range(self.seeds))}
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the tables: one for each profile and choice of pairs, so that none is taken for another.
+
+        Tables of profile `cpu` on the studies' own pairs lie in results/tables itself.
+        """
+        folder = self.results / "tables"
+        if self.pairs is not None:
+            return folder / self.profile / "+".join("-".join(map(safe_name, pair)) for pair in self.pairs)
+        return folder if self.profile == "cpu" else folder / self.profile
+
+    def table_arguments(self, study: Study) -> list[str]:
+        """The arguments after `python -m igan_lib` that write a table of this sweep."""
+        pairs = [] if self.pairs is None else ["--pairs", pairs_text(self.pairs)]
+        return ["table", study.name, "--profile", self.profile, *pairs, "--results", str(self.results)]
+
+    def run_log(self, name: str) -> Path:
+        """The log of the run called `name`."""
+        return self.results / "logs" / f"{name}.log"
+
+    def table_log(self, study: Study) -> Path:
+        """The log of a table, in folders as `tables` has them."""
+        return self.results / "logs" / self.tables.relative_to(self.results) / f"{study.name}.log"
+
+    @property
+    def slots(self) -> int:
+        """How many runs share a device: three where there is only one device, which small networks do not fill."""
+        return self.runs_per_gpu or (3 if self.gpus == 1 else 1)
+
+    def devices(self) -> dict[str, int]:
+        """Run name -> number of the device that it is sent to, from 0; empty without `gpus`.
+
+        The runs of a row go to one device after the other, those of the next row begin one further: neither a seed,
+        whose runs come together, nor a pair, whose images may be the larger ones, has a device to itself.
+        """
+        dealt: dict[str, int] = {}
+        for study in self.chosen() if self.gpus else []:
+            for index, name in enumerate(self.runs(study)):
+                row, pair = divmod(index, len(study.pairs))
+                dealt.setdefault(name, (row + pair) % self.gpus)
+        return dealt
+
+    def unfinished(self) -> list[Unfinished]:
+        """The runs and tables that have a log and left no result."""
+        left = {}
+        for study in self.chosen():
+            for name, config in self.runs(study).items():
+                if not result_path(config, self.results).exists():
+                    left[name] = self.run_log(name)
+            if not (self.tables / f"{study.name}.csv").exists():
+                left[study.name] = self.table_log(study)
+        return [Unfinished(name, _cause(log), log) for name, log in left.items() if log.exists()]
+
+    def note_unfinished(self) -> list[Unfinished]:
+        """Write what is unfinished to failures.md beside the tables, or remove that file when nothing is."""
+        path, unfinished = self.tables / "failures.md", self.unfinished()
+        if not unfinished:
+            path.unlink(missing_ok=True)
+            return []
+        lines = ["# What did not finish", "", "| run | cause | log |", "|---|---|---|"]
+        for item in unfinished:
+            cause = item.cause.replace("|", r"\|")
+            lines.append(f"| {item.name} | {cause} | {item.log} |")
+        write_text(path, "\n".join(lines) + "\n")
+        return unfinished
+
+    def write_tables_with_holes(self, asked: Collection[str]) -> None:
+        """Write the tables among `asked` that wait for a run, from the runs that are there.
+
+        A table whose runs are all there is left to the workflow: if it is missing, it failed by itself, and a file here
+        would hide that from the next call.
+        """
+        # pandas and scipy, which no call needs that goes well
+        from igan_lib.study_tables import write_tables
+        from igan_lib.tables import read_results
+
+        results, _ = read_results(self.results / "runs")
+        for study in self.chosen():
+            whole = all(result_path(config, self.results).exists() for config in self.runs(study).values())
+            if study.name in asked and not whole:
+                write_tables(study, results, self.profile, self.tables)
+
+
+def make_sweep(values: Mapping[str, Any]) -> Sweep:
+    """A `Sweep` from keys and values as a command line gives them.
+
+    Raises:
+        ConfigError: an unknown key, table or profile, a number out of its range, or pairs that can't be read.
+    """
+    try:
+        return Sweep(**values)
+    except ValidationError as error:
+        raise ConfigError(one_sentence(error, Sweep)) from error
+
+
+def parse_pairs(text: str) -> tuple[Pair, ...]:
+    """Pairs from text such as "mnist5k:digits,npz:mine.npz:digits": source:target, separated by commas.
+
+    A path after npz: or folder: can hold neither a colon nor a comma here.
+
+    Raises:
+        ConfigError: a part of it is not two domains, or two pairs would have the same column in a table.
+    """
+    pairs = []
+    for part in text.split(","):
+        words, domains = part.split(":"), []
+        while words:
+            domain = words.pop(0)
+            if domain in ("npz", "folder"):
+                domain += f":{words.pop(0) if words else ''}"
+            domains.append(domain)
+        if len(domains) != 2 or any(not domain or domain.endswith(":") for domain in domains):
+            raise ConfigError(
+                f"Expected pairs as in mnist5k:digits,usps:digits, found {part!r}: write source:target for each."
+            )
+        pairs.append((domains[0], domains[1]))
+    names = [column(pair) for pair in pairs]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"Expected pairs with a column each, found {', '.join(names)}: leave out or rename what is there twice."
+        )
+    return tuple(pairs)
+
+
+def run_arguments(config: ExperimentConfig) -> list[str]:
+    """The arguments after `python -m igan_lib` that make exactly `config`: names, and what its preset has otherwise."""
+    usual = preset(config.source, config.target, seed=config.seed, profile=config.profile, method=config.method)
+    usual_values = usual.model_dump(mode="json")
+    changes = {name: value for name, value in config.model_dump(mode="json").items() if value != usual_values[name]}
+    arguments = ["run", config.source, config.target, "--method", config.method, "--profile", config.profile]
+    arguments += ["--seed", str(config.seed)]
+    return arguments + (
+        ["--set", *(f"{name}={json.dumps(value)}" for name, value in changes.items())] if changes else []
+    )
+
+
+def pairs_text(pairs: tuple[Pair, ...]) -> str:
+    """What `parse_pairs` makes `pairs` of."""
+    return ",".join(":".join(pair) for pair in pairs)
+
+
+def visible_device(number: int, visible: str | None) -> str:
+    """The value of CUDA_VISIBLE_DEVICES for device `number` of those that `visible`, the variable itself, leaves.
+
+    Where fewer are left than the sweep was told of, it begins again with the first.
+    """
+    devices = visible.split(",") if visible else []
+    return devices[number % len(devices)] if devices else str(number)
+
+
+def _cause(log: Path) -> str:
+    """What a log says last: its error without the word, else the last line, such as that of a traceback."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error: ")]
+    if not lines:
+        return "no message: it was killed, or is still running"
+    return errors[-1].removeprefix("error: ") if errors else lines[-1]
