@@ -1,7 +1,7 @@
 """What IGAN may vary, each default with its reason.
 
 The plain method is the paper's; what the paper does not have (augmentation, averaged centroids, averaged weights) is
-off unless asked for; the named variant "igan+" is made of such settings (see `experiment.METHODS`).
+off unless asked for; the named variant "igan+" is made of such settings (see `presets.METHODS`).
 """
 
 from typing import Annotated, Literal

@@ -66,6 +66,13 @@ def codes_and_logits(net: HashNet, images: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([u for u, _ in pairs]).cpu(), torch.cat([logits for _, logits in pairs]).cpu()
 
 
+@torch.no_grad()
+def hidden_features(net: HashNet, images: Tensor) -> Tensor:
+    """What the code layer reads of uint8 images or features, n x D on the CPU, for a net in eval mode."""
+    parts = [net.encoder.hidden(to_input(batch.to(_device(net)))) for batch in images.split(BATCH)]
+    return torch.cat(parts).cpu()
+
+
 def accuracy(net: HashNet, split: Split) -> float:
     """Share of images whose most probable class is their label, in per cent."""
     _, logits = codes_and_logits(net, split.images)

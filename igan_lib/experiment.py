@@ -1,166 +1,42 @@
 """One run: a frozen configuration in, one JSON file with its provenance out."""
 
-import hashlib
-import json
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import torch
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import nn
 
-from igan_lib.config import IGANConfig
 from igan_lib.domains import DomainPair, load_pair
 from igan_lib.errors import ConfigError
+from igan_lib.feature_hashing import FEATURE_METHODS, hash_features, source_only
 from igan_lib.features import load_feature_pair
-from igan_lib.files import safe_name, write_text
-from igan_lib.igan import IGAN
+from igan_lib.files import write_text
 from igan_lib.images import normalize_contrast
 from igan_lib.measures import evaluate
-from igan_lib.office31 import OFFICE_DOMAINS
+from igan_lib.methods import build, training_data
+from igan_lib.presets import METHODS, PROFILES, ExperimentConfig, preset
 from igan_lib.provenance import provenance
-from igan_lib.training import Callback, HistoryRow, Schedule, fit, pick_device
+from igan_lib.training import Callback, HistoryRow, fit, pick_device
+
+__all__ = [
+    "METHODS",
+    "PROFILES",
+    "RESULTS",
+    "ExperimentConfig",
+    "RunResult",
+    "build",
+    "checkpoint_path",
+    "load",
+    "preset",
+    "read_result",
+    "result_path",
+    "run",
+    "train",
+]
 
 RESULTS = Path("results")
-MethodName = Literal["igan", "igan+", "source-only"]
-BackboneName = Literal["none", "alexnet", "efficientnet_lite0", "resnet50"]
-ProfileName = Literal["smoke", "quick", "cpu", "paper"]
-
-# What a method is, as settings of IGANConfig. igan+ holds what the paper does not have, and the stricter threshold that
-# it was tried with (results/selection.csv).
-METHODS: dict[str, dict[str, Any]] = {
-    "igan": {},
-    "igan+": {"augment": True, "weight_average": 0.99, "threshold": 0.98},
-    "source-only": {"losses": ("c",), "epsilon": 0.0},
-}
-
-# How much of it is run. `quick` and `cpu` are this project's; the paper prints neither steps nor epochs.
-PROFILES: dict[str, dict[str, Any]] = {
-    # seconds, to see that everything runs; the numbers mean nothing
-    "smoke": {
-        "pretrain_steps": 6,
-        "steps": 8,
-        "batch_size": 20,
-        "train_limit": 200,
-        "log_every": 2,
-        "checkpoint_every": 4,
-        "generator_width": 2,
-        "discriminator_width": 2,
-    },
-    # embedded data, about two minutes on two cores
-    "quick": {"pretrain_steps": 200, "steps": 700},
-    # full training sets, minutes a run on two cores
-    "cpu": {"pretrain_steps": 500, "steps": 1500},
-    # a longer schedule and wider networks, for a GPU
-    "paper": {"pretrain_steps": 2000, "steps": 10_000, "generator_width": 64, "discriminator_width": 64},
-}
-
-
-# Office-31 enters as features of a pretrained network, which 3.2 reconstructs in place of images. Batches of 310: "10
-# times bigger" than the 31 classes (2.3), and ten of each, since the classes are uneven. A profile's widths and limits
-# do not apply: features cost little.
-OFFICE: dict[str, Any] = {
-    "encoder": "mlp",
-    "backbone": "efficientnet_lite0",  # the one whose weights need no download; the paper's is alexnet
-    "batch_size": 310,
-    "balanced": True,
-    "generator_width": 16,
-    "discriminator_width": 16,
-    "train_limit": None,
-}
-
-# At most so many steps: 900 batches of 310 are a hundred epochs of Amazon, and three hundred of Webcam.
-OFFICE_STEPS = {"pretrain_steps": 300, "steps": 600}
-
-# Fields that came after the first results: at its default such a field is left out of the hash, so that a new
-# possibility does not turn every older result stale.
-LATER_FIELDS = frozenset({"backbone", "balanced", "contrast", "generators", "discriminators"})
-
-
-class ExperimentConfig(IGANConfig, Schedule):
-    """Everything that a run's numbers depend on; its hash names the result file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    method: MethodName = "igan"
-    source: str
-    target: str
-    profile: ProfileName = "cpu"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    size: Literal[28, 32] = 28  # pixels; 28 is MNIST's own size, 3.2 speaks of 32
-    channels: Literal[1, 3] = 1  # grey: MNIST and USPS have no colour
-    backbone: BackboneName = "none"  # none: images as they are; else the features that this network makes of them
-    contrast: bool = False  # each image's contrast normalised; without it the generators' loss can run away on S -> M
-    train_limit: Annotated[int, Field(ge=10)] | None = None  # images a split; None: all
-    reestimate_batch_norm: bool = True  # before each evaluation, on unlabelled images of that domain
-
-    @model_validator(mode="after")
-    def _features_go_with_mlp(self) -> "ExperimentConfig":
-        if (self.backbone != "none") != (self.encoder == "mlp"):
-            raise ValueError(
-                f"features of a backbone go with the encoder mlp, found {self.backbone} and {self.encoder}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _two_domains(self) -> "ExperimentConfig":
-        if self.source == self.target:
-            raise ValueError(f"source and target must be two domains, found {self.source!r} twice")
-        return self
-
-    @property
-    def hash8(self) -> str:
-        """The first eight hex digits of the SHA-256 of the configuration as sorted JSON (see `LATER_FIELDS`)."""
-        unused = {name for name in LATER_FIELDS if getattr(self, name) == type(self).model_fields[name].default}
-        canonical = json.dumps(self.model_dump(mode="json", exclude=unused), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:8]
-
-    @property
-    def name(self) -> str:
-        """`<method>-<source>-<target>-<profile>-s<seed>-<hash8>`, safe as a file name."""
-        source, target = safe_name(self.source), safe_name(self.target)
-        return f"{self.method}-{source}-{target}-{self.profile}-s{self.seed}-{self.hash8}"
-
-
-def preset(
-    source: str, target: str, *, seed: int = 0, profile: str = "cpu", method: str = "igan", **overrides: Any
-) -> ExperimentConfig:
-    """The configuration of a named profile and method; `overrides` replace single values.
-
-    Pairs with SVHN in them take what 3.2 prints for S -> M: the four-convolution encoder, 32 pixels, batches of 200.
-    Pairs of Office-31 take `OFFICE`.
-
-    Raises:
-        ConfigError: an unknown profile, method or key, or a value of the wrong type or range.
-    """
-    for kind, name, known in (("profile", profile, PROFILES), ("method", method, METHODS)):
-        if name not in known:
-            raise ConfigError(f"Expected a {kind} of {', '.join(known)}, found {name!r}: choose one of these.")
-    values = PROFILES[profile] | METHODS[method]
-    # The data set's own name or that of a user's file, but not a folder on the way to it.
-    if any(Path(domain.rpartition(":")[2]).name.lower().startswith("svhn") for domain in (source, target)):
-        values = {"encoder": "conv4", "size": 32, "batch_size": 200} | values
-    if {source, target} & set(OFFICE_DOMAINS):
-        values |= OFFICE | {name: min(values[name], most) for name, most in OFFICE_STEPS.items()}
-    values |= {"source": source, "target": target, "seed": seed, "profile": profile, "method": method} | overrides
-    try:
-        return ExperimentConfig(**values)
-    except ValidationError as error:
-        raise ConfigError(one_sentence(error, ExperimentConfig)) from error
-
-
-def one_sentence(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first of pydantic's complaints about the values of `model` as a sentence for a user."""
-    first = error.errors()[0]
-    if not first["loc"]:  # two values that do not go together
-        return (
-            f"Expected a consistent configuration, found that {first['msg'].removeprefix('Value error, ')}: change one."
-        )
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"Expected one of the keys {', '.join(model.model_fields)}, found {where!r}: correct the name."
-    return f"Expected a valid {where}, found {first['input']!r} ({first['msg']}): correct this value."
 
 
 class RunResult(BaseModel):
@@ -200,13 +76,6 @@ def read_result(path: Path) -> RunResult:
         ) from error
 
 
-def build(config: ExperimentConfig, pair: DomainPair) -> IGAN:
-    """The untrained method of `config` for the images of `pair`; weights depend on the seed alone."""
-    torch.manual_seed(config.seed)
-    settings = {name: getattr(config, name) for name in IGANConfig.model_fields}
-    return IGAN(IGANConfig(**settings), pair.shape, pair.n_classes)
-
-
 def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:
     """The two domains of `config`: images at its size and number of channels, or features of its backbone."""
     if config.backbone != "none":
@@ -232,7 +101,7 @@ def train(
     results: Path = RESULTS,
     on_log: Callback | None = None,
     progress: bool = True,
-) -> tuple[IGAN, list[HistoryRow]]:
+) -> tuple[nn.Module, list[HistoryRow]]:
     """Train `config` on `pair`, or go on where a killed run stopped, or load what a finished one left.
 
     Returns:
@@ -241,7 +110,7 @@ def train(
     method = build(config, pair)
     history = fit(
         method,
-        pair.for_training(),
+        training_data(config, pair),
         config,
         seed=config.seed,
         device=pick_device(device),
@@ -271,10 +140,7 @@ def run(
         ConfigError, DataError, TrainingError: each with one sentence that says what to do.
     """
     path = result_path(config, results)
-    lock = results / "checkpoints" / f"{config.name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    # The operating system frees the lock of a killed process.
-    with FileLock(lock):
+    with _locked(config, results):
         if path.exists():
             result = read_result(path)
             if result.config != config:
@@ -285,8 +151,11 @@ def run(
             return result
         started = time.perf_counter()
         pair = load(config, download=download)
-        method, history = train(config, pair, device=device, results=results, on_log=on_log, progress=progress)
-        metrics = evaluate(method, pair, reestimate_batch_norm=config.reestimate_batch_norm)
+        if config.method in FEATURE_METHODS:
+            metrics, history = hash_features(config, _feature_network(config, pair, device, results, progress), pair)
+        else:
+            method, history = train(config, pair, device=device, results=results, on_log=on_log, progress=progress)
+            metrics = evaluate(method, pair, reestimate_batch_norm=config.reestimate_batch_norm)
         result = RunResult(
             config=config,
             hash=config.hash8,
@@ -300,6 +169,24 @@ def run(
         )
         write_text(path, result.model_dump_json(indent=1) + "\n")
         # What a process that was killed while it wrote a checkpoint has left; nobody else writes it under this lock.
-        for left in lock.parent.glob(f".{config.name}.pt.*.partial"):
+        for left in checkpoint_path(config, results).parent.glob(f".{config.name}.pt.*.partial"):
             left.unlink()
         return result
+
+
+def _locked(config: ExperimentConfig, results: Path) -> FileLock:
+    """The lock of a run; the operating system frees that of a killed process."""
+    lock = results / "checkpoints" / f"{config.name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(lock)
+
+
+def _feature_network(
+    config: ExperimentConfig, pair: DomainPair, device: str, results: Path, progress: bool
+) -> nn.Module | None:
+    """The network of the run `source_only(config)`, trained here if it is not there; None for a backbone's features."""
+    if config.backbone != "none":
+        return None
+    base = source_only(config)
+    with _locked(base, results):
+        return train(base, pair, device=device, results=results, progress=progress)[0]

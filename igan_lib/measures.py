@@ -1,15 +1,16 @@
 """What is reported of a trained method: accuracies and mean average precision."""
 
 import torch
+from torch import nn
 
+from igan_lib.baselines.suh import SuH
 from igan_lib.domains import Domain, DomainPair
 from igan_lib.evaluation import accuracy, has_batch_norm, recalibrated
-from igan_lib.igan import IGAN
 from igan_lib.networks import HashNet
 from igan_lib.protocols import retrieve
 
 
-def evaluate(method: IGAN, pair: DomainPair, *, reestimate_batch_norm: bool = True) -> dict[str, float]:
+def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool = True) -> dict[str, float]:
     """What is reported, in per cent: accuracies, and mean average precision in both protocols (`protocols`).
 
     Of the last step: target_accuracy, source_accuracy (test images), map_target, map_cross. Of the source-only network:
@@ -21,7 +22,10 @@ def evaluate(method: IGAN, pair: DomainPair, *, reestimate_batch_norm: bool = Tr
         return recalibrated(net, domain.train.images) if reestimate_batch_norm else net.eval()
 
     metrics = {}
-    for prefix, net in (("", method.inference_net), ("source_only_", method.source_only)):
+    nets = {"": method.inference_net}
+    if not isinstance(method, SuH):  # it has no stage without target labels
+        nets["source_only_"] = method.source_only
+    for prefix, net in nets.items():
         net_t, net_s = net_for(net, pair.target), net_for(net, pair.source)
         if prefix:
             metrics["source_only_accuracy"] = accuracy(net_t, pair.target.test)

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from igan_lib.errors import ConfigError
-from igan_lib.experiment import RESULTS, ExperimentConfig, ProfileName, one_sentence, preset, result_path
+from igan_lib.experiment import RESULTS, result_path
 from igan_lib.files import safe_name, write_text
+from igan_lib.presets import ExperimentConfig, ProfileName, one_sentence, preset
 from igan_lib.studies import STUDIES, Pair, Study, column
 
 

@@ -10,7 +10,7 @@ import torch
 from method_makers import one_sentence
 from pydantic import ValidationError
 
-from igan_lib import experiment
+from igan_lib import experiment, presets
 from igan_lib.config import IGANConfig
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import METHODS, PROFILES, ExperimentConfig, preset
@@ -99,7 +99,7 @@ def test_a_configuration_is_frozen_and_knows_its_keys():
 def other_value(config, key):
     """A valid value of `key` that is not the one in `config`."""
     value = getattr(config, key)
-    options = [o for part in (experiment.ExperimentConfig.model_fields[key].annotation,) for o in typing.get_args(part)]
+    options = [o for part in (ExperimentConfig.model_fields[key].annotation,) for o in typing.get_args(part)]
     numbers = [value + 8, value / 2] if isinstance(value, int | float) and not isinstance(value, bool) else []
     for candidate in [
         not value if isinstance(value, bool) else None,
@@ -135,7 +135,7 @@ def test_the_hash_does_not_depend_on_how_a_configuration_was_written():
     in_other_order = preset(target="usps", alpha=1.0, source="mnist", profile="quick")
     for other in (backwards, from_json, in_other_order, config.model_copy()):
         assert other == config and other.hash8 == config.hash8
-    as_sorted_json = json.dumps(config.model_dump(mode="json", exclude=set(experiment.LATER_FIELDS)), sort_keys=True)
+    as_sorted_json = json.dumps(config.model_dump(mode="json", exclude=set(presets.LATER_FIELDS)), sort_keys=True)
     assert config.hash8 == hashlib.sha256(as_sorted_json.encode()).hexdigest()[:8]
     assert preset("mnist", "usps", losses=("s", "c")).hash8 == preset("mnist", "usps", losses=("c", "s")).hash8
 
@@ -144,9 +144,9 @@ def test_the_hash_does_not_depend_on_how_a_configuration_was_written():
 @pytest.mark.parametrize("pair", [("amazon", "webcam"), ("webcam", "dslr")])
 def test_pairs_of_office31_are_features_in_balanced_batches(profile, pair):
     config = preset(*pair, profile=profile)
-    assert {key: getattr(config, key) for key in experiment.OFFICE} == experiment.OFFICE
+    assert {key: getattr(config, key) for key in presets.OFFICE} == presets.OFFICE
     assert config.batch_size % 31 == 0
-    assert config.steps == min(PROFILES[profile]["steps"], experiment.OFFICE_STEPS["steps"])
+    assert config.steps == min(PROFILES[profile]["steps"], presets.OFFICE_STEPS["steps"])
     assert preset(*pair, profile=profile, backbone="alexnet").backbone == "alexnet"
 
 
@@ -169,9 +169,9 @@ def test_features_are_loaded_through_the_backbone(monkeypatch):
 def test_a_later_field_changes_the_hash_only_where_it_is_used(monkeypatch):
     config, changed = preset("mnist", "usps"), preset("mnist", "usps", beta=0.5)
     before = (config.hash8, changed.hash8)
-    monkeypatch.setattr(experiment, "LATER_FIELDS", experiment.LATER_FIELDS | {"beta"})
+    monkeypatch.setattr(presets, "LATER_FIELDS", presets.LATER_FIELDS | {"beta"})
     assert config.hash8 != before[0] and changed.hash8 == before[1]
-    values = config.model_dump(mode="json", exclude=set(experiment.LATER_FIELDS))
+    values = config.model_dump(mode="json", exclude=set(presets.LATER_FIELDS))
     assert config.hash8 == hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from igan_lib import experiment
+from igan_lib import presets
 from igan_lib.experiment import RunResult
 from igan_lib.studies import M_U, U_M, Row, Study
 from igan_lib.study_tables import (
@@ -140,5 +140,5 @@ def test_files_hold_the_same_table_in_three_forms(tmp_path):
 def test_a_table_takes_results_from_before_a_later_field(monkeypatch):
     results = some_results()
     before = study_table(STUDY, results, "smoke")
-    monkeypatch.setattr(experiment, "LATER_FIELDS", experiment.LATER_FIELDS - {"contrast"})
+    monkeypatch.setattr(presets, "LATER_FIELDS", presets.LATER_FIELDS - {"contrast"})
     assert study_table(STUDY, results, "smoke")["n"].sum() == 0 < before["n"].sum()

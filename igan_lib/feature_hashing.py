@@ -1,0 +1,62 @@
+"""ITQ, BA and UH-BDNN in an experiment: fitted on features of both domains, without labels, and measured as the others.
+
+Features are what a backbone gives (Office-31) or, for images, what the code layer of the source-only network reads,
+with batch-norm statistics of the domain at hand: every method of Table 3 starts from the same network.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from igan_lib.baselines.ba import BA
+from igan_lib.baselines.interface import FeatureHash
+from igan_lib.baselines.itq import ITQ
+from igan_lib.baselines.uh_bdnn import UHBDNN
+from igan_lib.domains import Domain, DomainPair
+from igan_lib.evaluation import hidden_features, recalibrated
+from igan_lib.igan import IGAN
+from igan_lib.presets import ExperimentConfig
+from igan_lib.protocols import across, within_target
+from igan_lib.training import HistoryRow
+
+FEATURE_METHODS: dict[str, Callable[..., FeatureHash]] = {"itq": ITQ, "ba": BA, "uh-bdnn": UHBDNN}
+
+
+def source_only(config: ExperimentConfig) -> ExperimentConfig:
+    """The run whose network gives the features: `config` as method source-only."""
+    return config.model_copy(update={"method": "source-only", "losses": ("c",), "epsilon": 0.0})
+
+
+def domain_features(network: IGAN | None, domain: Domain) -> tuple[Tensor, Tensor]:
+    """Features of the training and of the test images: n x D and m x D float32."""
+    if network is None:
+        return domain.train.images, domain.test.images
+    net = recalibrated(network.inference_net, domain.train.images)
+    return hidden_features(net, domain.train.images), hidden_features(net, domain.test.images)
+
+
+def hash_features(
+    config: ExperimentConfig, network: IGAN | None, pair: DomainPair
+) -> tuple[dict[str, float], list[HistoryRow]]:
+    """Fit the method of `config` on the training features of both domains; MAP in both protocols, in per cent.
+
+    Args:
+        network: the trained method of `source_only(config)`; None for a pair of features.
+
+    Returns:
+        map_target and map_cross, and the objective after each step as history.
+    """
+    train_s, _ = domain_features(network, pair.source)
+    train_t, test_t = domain_features(network, pair.target)
+    method = FEATURE_METHODS[config.method](code_length=config.code_length)
+    method.fit(torch.cat([train_s, train_t]), seed=config.seed)
+    u_s, u_t = method.encode(train_s), method.encode(test_t)
+    y_s, y_t = pair.source.train.labels, pair.target.test.labels
+    threads = torch.get_num_threads()
+    metrics = {
+        "map_target": 100.0 * within_target(u_t, y_t, threads=threads).map,
+        "map_cross": 100.0 * across(u_t, y_t, u_s, y_s, threads=threads).map,
+    }
+    history = [{"step": step, "objective": value} for step, value in enumerate(method.objective_history, start=1)]
+    return metrics, history

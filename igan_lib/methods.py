@@ -1,0 +1,30 @@
+"""From a configuration to the method that it names, and to the data that this method may see."""
+
+import torch
+from torch import nn
+
+from igan_lib.baselines.dah import DAH, DAHConfig, NoDA
+from igan_lib.baselines.suh import SuH, reveal_target_labels
+from igan_lib.components import build_encoder
+from igan_lib.config import IGANConfig
+from igan_lib.domains import DomainPair, TrainingData
+from igan_lib.igan import IGAN
+from igan_lib.presets import ExperimentConfig
+
+
+def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
+    """The untrained method of `config` for the inputs of `pair`; weights depend on the seed alone."""
+    torch.manual_seed(config.seed)
+    if config.method in ("noda", "dah", "suh"):
+        encoder = build_encoder(config.encoder, pair.shape, config.code_length, config.batch_norm)
+        settings = DAHConfig(code_length=config.code_length, learning_rate=config.learning_rate, steps=config.steps)
+        if config.method == "suh":
+            return SuH(encoder, settings, reveal_target_labels(pair))
+        return (DAH if config.method == "dah" else NoDA)(encoder, settings, pair.n_classes)
+    values = {name: getattr(config, name) for name in IGANConfig.model_fields}
+    return IGAN(IGANConfig(**values), pair.shape, pair.n_classes)
+
+
+def training_data(config: ExperimentConfig, pair: DomainPair) -> TrainingData:
+    """What `fit` is handed: no target label, but for SuH, the upper bound that is trained on them and says so."""
+    return reveal_target_labels(pair).for_training() if config.method == "suh" else pair.for_training()
