@@ -50,7 +50,7 @@ def test_overrides_replace_single_values_of_profile_and_method():
 @pytest.mark.parametrize("pair", [("svhn", "mnist"), ("mnist", "svhn"), ("npz:data/svhn7k.npz", "mnist")])
 def test_pairs_with_svhn_take_what_the_paper_prints(pair):
     config = preset(*pair, profile="cpu")
-    assert (config.encoder, config.size, config.batch_size) == ("conv4", 32, 200)
+    assert (config.encoder, config.size, config.batch_size, config.contrast) == ("conv4", 32, 200, True)
     assert preset(*pair, profile="cpu", size=28, batch_size=10).size == 28
     assert preset("mnist", "usps", profile="cpu").encoder == "lenet"
 
