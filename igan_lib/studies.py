@@ -128,6 +128,20 @@ TABLE3_CROSS = _retrieval("table3-cross", "Retrieval on Office-31, frozen effici
 RETRIEVAL = _retrieval("retrieval-digits", "Retrieval on digits", (M_U, U_M), "target")
 RETRIEVAL_CROSS = _retrieval("retrieval-digits-cross", "Retrieval on digits", (M_U, U_M), "cross")
 
+LENGTHS = Study(
+    "code-length",
+    "Retrieval by code length: MAP, protocol target",
+    tuple(
+        # 64 bits are the preset's, so these are the runs of the other tables.
+        Row(f"{label}, {bits} bits", method, {} if bits == 64 else {"code_length": bits})
+        for label, method in (("igan", "igan"), ("NoDA", "noda"))
+        for bits in (16, 32, 64, 128)
+    ),
+    (M_U,),
+    "map_target",
+    "target",
+)
+
 STUDIES = {
     study.name: study
     for study in (
@@ -137,6 +151,7 @@ STUDIES = {
         TABLE3_CROSS,
         RETRIEVAL,
         RETRIEVAL_CROSS,
+        LENGTHS,
         TABLE4,
         TABLE4_PLAIN,
         ARGUMENTS,

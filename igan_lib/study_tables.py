@@ -84,6 +84,14 @@ def differences_to_first(study: Study, results: Iterable[RunResult], profile: st
     return _differences(Cells(study, results, profile), ((study.rows[0], row) for row in study.rows[1:]))
 
 
+def advantage(study: Study, results: Iterable[RunResult], profile: str, label: str) -> pd.DataFrame:
+    """As `paired_differences`, but what the row called `label` has over each other row, under the other's name."""
+    (best,) = [row for row in study.rows if row.label == label]
+    others = [row for row in study.rows if row is not best]
+    table = _differences(Cells(study, results, profile), ((row, best) for row in others))
+    return table.assign(method=[row.label for row in others for _ in study.pairs])
+
+
 def _differences(cells: Cells, pairs_of_rows: Iterable[tuple[Row, Row]]) -> pd.DataFrame:
     lines = []
     for base, row in pairs_of_rows:

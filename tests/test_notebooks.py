@@ -142,7 +142,7 @@ def png_and_svg(*names):
 
 
 DATA = os.environ.get("IGAN_DATA", "")  # as it was before a test hides it; empty is the default folder
-OWN = {"00_quickstart", "03_training"}
+OWN = {"00_quickstart", "03_training", "06_table3_retrieval", "08_figure2_tsne"}
 
 
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS if path.stem not in OWN])
@@ -173,6 +173,28 @@ def test_training_shows_the_run_and_what_each_loss_does(place):
     names = ("training_domains", "training_losses", "training_losses_on_codes", "training_bits")
     assert figures(place) == png_and_svg(*names)
     assert len(pictures) == 4, "live curves are one picture, not one a drawing"
+
+
+def test_retrieval_shows_what_was_found_and_leaves_tables_with_holes(place):
+    run(place, "06_table3_retrieval", profile="smoke", source="mnist5k", target="digits")
+    names = ("retrieval_nearest", "retrieval_precision_recall", "table3")
+    assert figures(place) == png_and_svg(*names)
+    tables = {path.name for path in (place / "results" / "tables").iterdir()}
+    assert {"table3.csv", "table3-cross.md", "retrieval-digits.tex", "retrieval-digits-cross.csv"} <= tables
+
+
+def test_figure_2_names_what_is_missing_and_writes_nothing(place):
+    text, pictures = run(place, "08_figure2_tsne", profile="smoke")
+    assert "amazon is missing" in text and "webcam is missing" in text and not pictures
+    assert not (place / "figures").exists() and not (place / "results").exists()
+
+
+@pytest.mark.real_data("office31")
+def test_figure_2_draws_both_directions(place, monkeypatch):
+    monkeypatch.setenv("IGAN_DATA", DATA)
+    run(place, "08_figure2_tsne", profile="smoke", directions=["webcam->dslr"])
+    assert figures(place) == png_and_svg("figure2", "figure2_key")
+    assert (place / "results" / "tables" / "figure2.csv").read_text().count("\n") == 3
 
 
 def write_own_data(path, seed):

@@ -11,6 +11,7 @@ from igan_lib.experiment import RunResult
 from igan_lib.studies import M_U, U_M, Row, Study
 from igan_lib.study_tables import (
     COLUMNS,
+    advantage,
     differences_to_first,
     missing_runs,
     paired_differences,
@@ -95,6 +96,13 @@ def test_differences_to_the_first_row():
     found = differences_to_first(STUDY, some_results(), "smoke").set_index(["method", "column"])
     assert found.loc["second", "mnist->usps"]["mean"] == pytest.approx(82 - 72)
     assert found.loc["second, measured otherwise", "mnist->usps"]["mean"] == pytest.approx(1 - 72)
+
+
+def test_advantage_is_over_each_other_row_under_its_name():
+    found = advantage(STUDY, some_results(), "smoke", "second").set_index(["method", "column"])
+    assert set(found.index.get_level_values("method")) == {"first", "second, measured otherwise"}
+    assert found.loc["first", "mnist->usps"][["n", "mean", "paper"]].tolist() == pytest.approx([5, 82 - 72, 10.0])
+    assert found.loc["second, measured otherwise", "mnist->usps"]["mean"] == pytest.approx(82 - 1)
 
 
 def test_missing_runs_are_those_without_a_result_each_once():
