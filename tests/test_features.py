@@ -251,6 +251,7 @@ def test_a_damaged_cache_file_is_computed_anew(office, tiny, damage):
         {"key": np.array("f" * 64)},
         {"features": np.zeros((8, 6), dtype=np.float32)},
         {"features": np.zeros((9, 7), dtype=np.float32)},
+        {"features": np.zeros((9, 6))},
         {"features": None},
         {"features": np.array([None] * 9)},
     ],
@@ -262,6 +263,22 @@ def test_a_cache_file_of_something_else_is_computed_anew(office, tiny, changes):
     np.savez(stored(), **{name: value for name, value in values.items() if value is not None})
     assert load().checksum() == first.checksum()
     assert tiny.seen == 18
+
+
+def test_no_altered_bit_passes(office, tiny):
+    whole = load("dslr").train.images
+    path = stored("dslr")
+    content = path.read_bytes()
+    with np.load(path) as archive:
+        key = str(archive["key"])
+    read, end = 0, len(content)
+    # All of the first header and of the archive's directory at the end, some of the rest.
+    for at in (*range(60), *range(60, end - 200, 7), *range(end - 200, end)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ (1 << at % 8)]) + content[at + 1 :])
+        found = features._read(path, key, (5, 6))
+        assert found is None or torch.equal(found, whole), at
+        read += found is not None
+    assert 0 < read < 200  # times and other bytes that don't matter
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])
@@ -327,6 +344,22 @@ def test_download_is_asked_for_only_on_request(office, monkeypatch):
     load("dslr", download=True)
     load_feature_pair("dslr", "webcam", backbone="tiny", download=True, progress=False)
     assert asked == [False, True, True]  # once for both domains of a pair
+
+
+# The data set itself
+
+
+@pytest.mark.real_data("office31")
+def test_probe_on_real_features(monkeypatch):
+    """A linear classifier of amazon's features names about 75 % of webcam's images."""
+    from sklearn.linear_model import LogisticRegression
+
+    monkeypatch.setattr(features, "extract", lambda *args, **options: pytest.skip("the features are not in the cache"))
+    pair = load_feature_pair("amazon", "webcam", progress=False)
+    assert pair.shape == (1280,)
+    source, target = pair.source.train, pair.target.test
+    probe = LogisticRegression(max_iter=300).fit(source.images.numpy(), source.labels.numpy())
+    assert 74 < 100 * probe.score(target.images.numpy(), target.labels.numpy()) < 77
 
 
 # Two processes
