@@ -1,4 +1,4 @@
-"""The command line: `python -m igan_lib run | show | measure | table | data | notebook | quickstart`.
+"""The command line: `python -m igan_lib run | show | measure | table | readme | data | notebook | quickstart`.
 
 Exit codes: 0 done, 1 a run or a notebook failed, 2 wrong usage or wrong input.
 """
@@ -62,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--metric", default="target_accuracy", help="a key of the results' metrics")
     _add_results(table)
     table.set_defaults(command=_table)
+
+    readme = commands.add_parser("readme", help="fill the tables in the README from the results")
+    _add_results(readme)
+    readme.set_defaults(command=_readme)
 
     data = commands.add_parser("data", help="what data are there, what is missing, how to get it")
     data.set_defaults(command=_data)
@@ -180,6 +184,19 @@ def _table(arguments: argparse.Namespace) -> int:
     for sentence in damaged:
         print(f"error: {sentence}", file=sys.stderr)
     return 1 if damaged else 0
+
+
+def _readme(arguments: argparse.Namespace) -> int:
+    from igan_lib.readme import fill
+    from igan_lib.tables import read_results
+
+    results, damaged = read_results(arguments.results / "runs")
+    for sentence in damaged:
+        print(f"error: {sentence}", file=sys.stderr)
+    if damaged:
+        return 1
+    print("README.md was filled" if fill(ROOT / "README.md", results) else "README.md was up to date")
+    return 0
 
 
 def _data(arguments: argparse.Namespace) -> int:
