@@ -38,10 +38,10 @@ class FeatureEncoder(nn.Module):
 
 
 class FeatureGenerator(nn.Module):
-    """x~ = G(u) on features: the encoder turned round; u: B x d -> B x D in [0, inf).
+    """x~ = G(u) on features: the encoder turned round; u: B x d -> B x D.
 
-    The backbones end in a ReLU (fc6 of AlexNet) or in means of rectified maps, so features are never negative. Softplus
-    keeps to that range without ReLU's units that no gradient reaches any more.
+    The last layer is linear. Features come from a ReLU and are never negative, half of them zero: a ReLU here would have
+    units that no gradient reaches, and Softplus comes to zero so slowly that in 600 steps it learned the mean alone.
 
     Args:
         n_features: D.
@@ -57,11 +57,10 @@ class FeatureGenerator(nn.Module):
             nn.BatchNorm1d(hidden) if batch_norm else nn.Identity(),
             nn.ReLU(inplace=True),
             nn.Linear(hidden, n_features),
-            nn.Softplus(),
         )
 
     def forward(self, u: Tensor) -> Tensor:
-        """B x d in (-1, 1) -> B x D in [0, inf)."""
+        """B x d in (-1, 1) -> B x D."""
         return self.layers(u)
 
 
