@@ -1,14 +1,16 @@
 """The notebooks' view of the code is the code: same behaviour, same counts, same defaults."""
 
 import ast
+import functools
 import inspect
 import textwrap
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from igan_lib import explain, losses
+from igan_lib import losses
 from igan_lib.config import IGANConfig
 from igan_lib.explain import (
     count_parameters,
@@ -17,6 +19,7 @@ from igan_lib.explain import (
     gradient_reach,
     layer_table,
     source_without_docstring,
+    text_table,
 )
 from igan_lib.igan import IGAN
 from igan_lib.networks import Discriminator, FourConvEncoder, Generator, LeNetEncoder
@@ -33,9 +36,31 @@ def test_source_is_the_function_without_its_docstring(function):
     assert ast.dump(ast.Module(shown.body, [])) == ast.dump(ast.Module(whole.body[1:], []))
 
 
+def twice(x):
+    """Twice."""
+    return 2 * x  # kept
+
+
+def wrapping(x):
+    return twice(x)
+
+
+def test_the_shown_source_runs_alike_and_is_that_of_the_wrapped_function():
+    shown = source_without_docstring(functools.wraps(twice)(wrapping))
+    assert shown == "def twice(x):\n    return 2 * x  # kept"
+    namespace = {}
+    exec(shown, namespace)
+    assert namespace["twice"](21) == 42 and namespace["twice"].__doc__ is None
+
+
 def test_few_lines_shows_each_function_once():
     text = few_lines(losses.fake_loss, losses.real_label_loss).data
     assert text.count("def ") == 2 and text.startswith("```python\n") and text.endswith("\n```")
+
+
+def test_functions_are_two_blank_lines_apart():
+    text = few_lines(losses.fake_loss, twice).data
+    assert "\n\n\ndef twice" in text and "\n\n\n\n" not in text
 
 
 @pytest.mark.parametrize(
@@ -52,6 +77,22 @@ def test_layer_table_ends_with_the_modules_output_and_counts_all(module, x):
     table = layer_table(module, x)
     assert table["parameters"].sum() == count_parameters(module) == sum(p.numel() for p in module.parameters())
     assert table["output"].iloc[-1] == " × ".join(str(n) for n in module(x).shape[1:])
+
+
+def test_layer_table_of_a_toy_network():
+    network = nn.Sequential(
+        nn.Identity(), nn.Conv2d(1, 2, 3, stride=2), nn.MaxPool2d(2, stride=1), nn.Flatten(), nn.Linear(8, 3)
+    )
+    has_graph = []
+    network[-1].register_forward_hook(lambda _, __, y: has_graph.append(y.requires_grad))
+    assert layer_table(network, torch.zeros(1, 1, 7, 7)).values.tolist() == [
+        ["Conv2d 3 × 3, stride 2", "2 × 3 × 3", 20],
+        ["MaxPool2d 2 × 2", "2 × 2 × 2", 0],
+        ["Flatten", "8", 0],
+        ["Linear", "3", 27],
+    ]
+    assert has_graph == [False]
+    assert not network[1]._forward_hooks
 
 
 @pytest.mark.parametrize("config", [IGANConfig, Schedule])
@@ -79,8 +120,18 @@ def test_gradient_reach():
     assert table.loc["cut"].tolist() == [False, True]
 
 
-def test_text_table_shows_whole_texts():
-    import pandas as pd
+def test_a_gradient_of_zero_reaches_nothing():
+    a, b, c = nn.Linear(1, 1), nn.Linear(1, 1), nn.Linear(1, 1)
+    x = torch.ones(1, 1)
+    table = gradient_reach({"loss": (a(x) + 0 * b(x)).sum()}, {"a": a, "b": b, "c": c})
+    assert table.loc["loss"].to_dict() == {"a": True, "b": False, "c": False}
 
+
+def test_text_table_shows_whole_texts():
     long = "a reason that is much longer than what a table usually shows, " * 3
-    assert long.strip() in str(explain.text_table(pd.DataFrame({"why": [long.strip()]})).to_html())
+    assert long.strip() in str(text_table(pd.DataFrame({"why": [long.strip()]})).to_html())
+
+
+def test_numbers_have_thousands_and_one_decimal():
+    page = text_table(pd.DataFrame({"n": [25000], "x": [0.123]}, index=["hidden"])).to_html()
+    assert "25,000" in page and ">0.1<" in page and "hidden" not in page and ">n<" in page
