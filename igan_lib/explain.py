@@ -8,15 +8,26 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 import torch
-from IPython.display import Markdown
+from IPython.display import HTML
 from pandas.io.formats.style import Styler
 from pydantic import BaseModel
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 from torch import Tensor, nn
 
+# Colours and font stand in the element itself: the page of an exported notebook has styles for code in its cells alone,
+# and sets the rest in a proportional font that breaks long lines within words.
+_PRE = "color: #222; font-family: monospace; white-space: pre; overflow-x: auto; word-break: normal; padding: 0.4em"
 
-def few_lines(*functions: Callable) -> Markdown:
-    """The source of functions as they run: signatures, bodies and comments, without the docstrings."""
-    return Markdown("```python\n" + "\n\n\n".join(source_without_docstring(f) for f in functions) + "\n```")
+
+def few_lines(*functions: Callable) -> HTML:
+    """The source of functions as they run: signatures, bodies and comments, without the docstrings.
+
+    One <pre> element, coloured as Python; a line that is too long for the page scrolls sideways.
+    """
+    source = "\n\n\n".join(source_without_docstring(f) for f in functions)
+    return HTML(highlight(source, PythonLexer(), HtmlFormatter(noclasses=True, prestyles=_PRE)))
 
 
 def text_table(frame: pd.DataFrame) -> Styler:

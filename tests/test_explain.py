@@ -2,7 +2,9 @@
 
 import ast
 import functools
+import html
 import inspect
+import re
 import textwrap
 
 import pandas as pd
@@ -53,14 +55,30 @@ def test_the_shown_source_runs_alike_and_is_that_of_the_wrapped_function():
     assert namespace["twice"](21) == 42 and namespace["twice"].__doc__ is None
 
 
-def test_few_lines_shows_each_function_once():
-    text = few_lines(losses.fake_loss, losses.real_label_loss).data
-    assert text.count("def ") == 2 and text.startswith("```python\n") and text.endswith("\n```")
+def shown_text(*functions):
+    """What a reader sees of `few_lines`: without tags, entities decoded."""
+    return html.unescape(re.sub(r"<[^>]*>", "", few_lines(*functions).data))
 
 
-def test_functions_are_two_blank_lines_apart():
-    text = few_lines(losses.fake_loss, twice).data
-    assert "\n\n\ndef twice" in text and "\n\n\n\n" not in text
+def test_few_lines_shows_the_source_of_each_function_two_blank_lines_apart():
+    text = shown_text(losses.fake_loss, losses.real_label_loss, twice)
+    whole = [source_without_docstring(f) for f in (losses.fake_loss, losses.real_label_loss, twice)]
+    assert text.strip("\n") == "\n\n\n".join(whole)
+
+
+def quoted(x):
+    return f"{x}<b>&amp;</b>"
+
+
+def test_few_lines_shows_what_html_would_swallow():
+    assert shown_text(quoted).strip() == inspect.getsource(quoted).strip()
+
+
+def test_few_lines_keep_their_line_breaks_and_scroll_sideways():
+    (style,) = re.findall(r'<pre style="([^"]*)"', few_lines(twice).data)
+    wanted = {"font-family: monospace", "white-space: pre", "overflow-x: auto", "word-break: normal"}
+    assert wanted <= {part.strip() for part in style.split(";")}
+    assert "class=" not in few_lines(twice).data.replace('class="highlight"', "")  # no style sheet is needed
 
 
 @pytest.mark.parametrize(

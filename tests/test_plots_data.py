@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.patches import Rectangle
 
 from igan_lib import plots_data as plots
 from igan_lib.domains import Domain, Split
@@ -32,7 +33,9 @@ def test_samples_stand_under_their_class(domain):
     for label in range(3):
         for row in range(2):
             grey = domain.train.images[domain.train.labels == label][row, 0] / 255
-            np.testing.assert_allclose(picture[row * 4 : row * 4 + 4, label * 4 : label * 4 + 4], grey)
+            np.testing.assert_allclose(picture[row * 5 : row * 5 + 4, label * 5 : label * 5 + 4], grey)
+    assert picture.shape == (9, 14)
+    assert (picture[4] == 1).all() and (picture[:, [4, 9]] == 1).all()  # a white gap between samples
     assert labels_of(ax.xaxis) == ["a", "b", "c"]
     assert ax.get_title(loc="left") == "three"
 
@@ -41,17 +44,22 @@ def test_a_missing_sample_is_white_and_classes_beyond_the_limit_are_left_out():
     images = torch.tensor([10, 20, 30, 40], dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 1, 4, 4).contiguous()
     split = Split(images, torch.tensor([0, 1, 0, 2]))
     (ax,) = plots.samples_by_class([Domain("d", split, split, ("a", "b", "c"))], per_class=2, classes=2).axes
-    centres = np.asarray(ax.images[0].get_array())[2::4, 2::4] * 255
+    centres = np.asarray(ax.images[0].get_array())[2::5, 2::5] * 255
     np.testing.assert_allclose(centres, [[10, 20], [30, 255]])
-    assert ax.get_xticks().tolist() == [1.5, 5.5] and labels_of(ax.xaxis) == ["a", "b"]
+    assert ax.get_xticks().tolist() == [1.5, 6.5] and labels_of(ax.xaxis) == ["a", "b"]
 
 
 def test_shares_are_bars_and_dots():
-    ax = plots.class_shares({"npz:x/y.npz": ([60, 40], [55, 45])}, ("a", "b")).axes[0]
+    fig = plots.class_shares({"npz:x/y.npz": ([60, 40], [55, 45])}, ("a", "b"))
+    (ax,) = fig.axes
     assert [bar.get_height() for bar in ax.patches] == [60, 40]
     assert ax.lines[0].get_ydata().tolist() == [55, 45]
     assert ax.lines[1].get_ydata() == [50, 50]  # the dotted line: an equal share
     assert ax.get_title(loc="left") == "y" and labels_of(ax.xaxis) == ["a", "b"]
+    (legend,) = fig.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["train", "test"]
+    bar, dots = legend.legend_handles
+    assert isinstance(bar, Rectangle) and dots.get_marker() == "o"
 
 
 def test_histogram_lines_are_shares_of_the_bins():
@@ -84,6 +92,18 @@ def test_difference_is_the_mean_over_the_channels_and_rows_and_columns_are_named
     assert fig.axes[4].images[0].get_clim() == (-255, 255)  # zero is white
     assert [ax.get_title() for ax in fig.axes[:2]] == ["p", "q"]
     assert [fig.axes[i].get_ylabel() for i in (0, 2, 4)] == ["y", "usps", "difference"]
+
+
+def test_the_colour_bar_can_be_read_and_names_the_brighter_domain():
+    a = np.zeros((10, 1, 28, 28))
+    fig = plots.class_means_compared({"npz:x/y.npz": a, "usps": a}, "0123456789")
+    fig.draw_without_rendering()
+    bar = fig.axes[-1]
+    place = bar.get_position()
+    assert place.width > 0.4 and place.height > 0.02
+    assert all(place.y1 < ax.get_position().y0 for ax in fig.axes[:-1])
+    assert labels_of(bar.xaxis) == ["usps brighter\n−255", "equal\n0", "y brighter\n+255"]
+    assert bar.get_xticks().tolist() == [-255, 0, 255]
 
 
 def test_box_stands_where_the_margins_say():
@@ -126,3 +146,9 @@ def test_matrix_colours_and_names_follow_the_values():
             "30": ("normal", INK),
             "40": ("bold", INK),
         }
+
+
+def test_values_on_middle_and_dark_blue_are_white():
+    values = np.array([[3.0, 40.0, 50.0], [56.0, 65.0, 75.0], [85.0, 95.0, 100.0]])
+    (ax,) = plots.accuracy_matrices({"Linear": pd.DataFrame(values, index=list("abc"), columns=list("abc"))}).axes
+    assert [text.get_color() for text in ax.texts] == [INK] * 3 + ["white"] * 6

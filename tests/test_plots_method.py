@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.text import Text
 
 from igan_lib import plots_method as plots
 from igan_lib.style import INK, SOURCE_COLOUR, TARGET_COLOUR, class_colour, use_style
@@ -37,6 +38,11 @@ def test_each_value_stands_in_its_cell_and_zero_is_white():
     assert ax.get_title(loc="left") == "squares"
     for axis in (ax.xaxis, ax.yaxis):
         assert [text.get_text() for text in axis.get_ticklabels()] == ["p", "q"]
+
+
+def test_values_on_strong_colours_are_white():
+    ax = plots.value_matrices({"wanted": [[1, -1], [0.25, -0.5]]}, ["p", "q"]).axes[0]
+    assert [text.get_color() for text in ax.texts] == ["white", "white", INK, INK]
 
 
 def test_arrows_join_the_two_centroids_of_a_class_and_colours_are_its():
@@ -83,6 +89,19 @@ def test_triangle_puts_each_point_at_its_probabilities_in_the_colours_of_the_cla
     for k in range(3):
         assert [text for text, at in said if np.allclose(at, vertices[k])] == [f"$p_{k} = 1$", f"class {k}"]
     assert ax.get_title(loc="left") == "strict: T = 0.9"
+
+
+def test_no_word_of_the_triangle_touches_it_or_another():
+    p = np.array([[0.85, 0.10, 0.05], [0.10, 0.50, 0.40], [0.05, 0.10, 0.85], [0.1, 0.85, 0.05], [0.4, 0.3, 0.3]])
+    fig = plots.confidence_triangle(p, {"a": (0.8, [0, -1, 2, 1, -1]), "b": (0.9, [-1] * 5)})
+    fig.draw_without_rendering()
+    for ax in fig.axes:
+        triangle = ax.patches[0]
+        drawn = triangle.get_path().transformed(triangle.get_transform())
+        boxes = [Text.get_window_extent(text) for text in ax.texts]  # of the words, without the line to the point
+        assert len(boxes) == 3 + len(p)
+        assert not any(drawn.intersects_bbox(box, filled=True) for box in boxes)
+        assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
 
 
 def test_paths_name_every_network_and_every_image():
