@@ -65,7 +65,7 @@ def class_shares(shares: Mapping[str, tuple[ArrayLike, ArrayLike]], class_names:
 
 
 def grey_histograms(counts: Mapping[str, ArrayLike], *, bins: int = 16) -> Figure:
-    """Share of pixels by grey level on a logarithmic axis, a line a domain, named at its right end.
+    """Share of pixels by grey level on a logarithmic axis, a line a domain, named in a legend above the lines.
 
     Args:
         counts: domain -> 256 counts; `bins`, a divisor of 256, groups them.
@@ -139,17 +139,20 @@ def mean_images_with_boxes(means: Mapping[str, ArrayLike], margins: Mapping[str,
 
 
 def accuracy_matrices(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Accuracies in per cent, an axis a table: a row a training domain, a column a test domain."""
+    """Accuracies in per cent, an axis a table: a row a training domain, a column a test domain.
+
+    Args:
+        tables: title -> accuracies with the names of domains as index and columns; they may differ in size.
+    """
     n = max(len(table) for table in tables.values())
     fig, axes = new_figure(1, len(tables), size=(WIDTH, WIDTH / len(tables) * min(1, (n + 2) / (n + 3)) + 0.4))
     for ax, (title, table) in zip(axes[0], tables.items(), strict=True):
         drawn = ax.imshow(table, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         bare(ax)
-        names = [short_name(name) for name in table.columns]
-        ax.set_xticks(range(n), names)
-        ax.set_yticks(range(n), names)
+        ax.set_xticks(range(len(table.columns)), [short_name(name) for name in table.columns])
+        ax.set_yticks(range(len(table.index)), [short_name(name) for name in table.index])
         for (row, column), value in np.ndenumerate(table.to_numpy()):
-            weight = "bold" if row == column else "normal"
+            weight = "bold" if table.index[row] == table.columns[column] else "normal"
             colour = text_colour(drawn.to_rgba(value))
             ax.text(column, row, f"{value:.0f}", ha="center", va="center", weight=weight, color=colour)
         ax.set(title=title, xlabel="tested on", ylabel="trained on")

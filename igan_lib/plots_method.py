@@ -156,7 +156,7 @@ def _box(ax: Axes, x: float, y: float, text: str) -> None:
 
 
 def schedule_curves(progress: ArrayLike, curves: Mapping[str, ArrayLike]) -> Figure:
-    """Factors between 0 and 1 over the training's progress p, each named at its line."""
+    """Factors between 0 and 1 over the training's progress p, named in a legend."""
     fig, axes = new_figure(size=(WIDTH * 0.7, 3.0))
     ax = axes[0, 0]
     for number, (name, values) in enumerate(curves.items()):

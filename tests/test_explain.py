@@ -10,10 +10,12 @@ import textwrap
 import pandas as pd
 import pytest
 import torch
+from method_makers import one_sentence
 from torch import nn
 
 from igan_lib import losses
 from igan_lib.config import IGANConfig
+from igan_lib.errors import ConfigError
 from igan_lib.explain import (
     count_parameters,
     defaults_table,
@@ -53,6 +55,28 @@ def test_the_shown_source_runs_alike_and_is_that_of_the_wrapped_function():
     namespace = {}
     exec(shown, namespace)
     assert namespace["twice"](21) == 42 and namespace["twice"].__doc__ is None
+
+
+UNUSUAL = {
+    "nothing else": ('def f():\n    """Only."""\n', "def f():\n    pass"),
+    "one line": ('def f(): "Doc."; return 3\n', "def f(): return 3"),
+    "one line, nothing else": ('def f(): "Doc."\n', "def f(): pass"),
+    "going on": ('def f():\n    """Größe."""; x = "ü"\n    return x\n', 'def f():\n    x = "ü"\n    return x'),
+    "going on after two lines": ('def f():\n    """Of\n    two."""; return 4\n', "def f():\n    return 4"),
+    "indented": ('if True:\n    def f():\n        """Only."""\n', "def f():\n    pass"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_what_is_left_without_an_unusual_docstring_runs_alike(tmp_path, case):
+    source, expected = UNUSUAL[case]
+    file = tmp_path / "unusual.py"
+    file.write_text(source, encoding="utf-8")
+    whole, left = {}, {}
+    exec(compile(source, file, "exec"), whole)
+    assert source_without_docstring(whole["f"]) == expected
+    exec(expected, left)
+    assert left["f"]() == whole["f"]() and left["f"].__doc__ is None
 
 
 def shown_text(*functions):
@@ -113,6 +137,41 @@ def test_layer_table_of_a_toy_network():
     assert not network[1]._forward_hooks
 
 
+def test_kernels_and_strides_that_are_not_square_are_named_as_height_by_width():
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, (3, 5), stride=(1, 2)), nn.MaxPool2d((1, 3)), nn.ConvTranspose2d(2, 1, (4, 2), stride=(2, 1))
+    )
+    assert layer_table(network, torch.zeros(1, 1, 9, 15))["layer"].tolist() == [
+        "Conv2d 3 × 5, stride 1 × 2",
+        "MaxPool2d 1 × 3, stride 1 × 3",
+        "ConvTranspose2d 4 × 2, stride 2 × 1",
+    ]
+
+
+class WithOwnWeight(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.scale = nn.Linear(2, 2), nn.Parameter(torch.ones(5))
+
+    def forward(self, x):
+        return self.inner(x) * self.scale.sum()
+
+
+def test_layer_table_counts_weights_beside_the_layers():
+    rows = layer_table(WithOwnWeight(), torch.ones(1, 2)).values.tolist()
+    assert rows == [["Linear", "2", 6], ["WithOwnWeight", "2", 5]]
+
+
+def test_layer_table_leaves_statistics_mode_and_random_state_as_they_were():
+    network = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())
+    kept = {name: value.clone() for name, value in network.state_dict().items()}
+    random = torch.get_rng_state()
+    layer_table(network, torch.full((4, 2), 9.0))
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in kept.items())
+    assert network.training and network[0].training
+    assert torch.equal(torch.get_rng_state(), random)
+
+
 @pytest.mark.parametrize("config", [IGANConfig, Schedule])
 def test_every_default_stands_with_its_reason(config):
     table = defaults_table(config).set_index("name")
@@ -143,6 +202,16 @@ def test_a_gradient_of_zero_reaches_nothing():
     x = torch.ones(1, 1)
     table = gradient_reach({"loss": (a(x) + 0 * b(x)).sum()}, {"a": a, "b": b, "c": c})
     assert table.loc["loss"].to_dict() == {"a": True, "b": False, "c": False}
+
+
+def test_frozen_weights_are_left_out_and_a_frozen_part_is_one_sentence():
+    half, frozen = nn.Linear(1, 1), nn.Linear(1, 1).requires_grad_(False)
+    half.bias.requires_grad_(False)
+    loss = frozen(half(torch.ones(1, 1))).sum()
+    assert gradient_reach({"loss": loss}, {"half": half}).loc["loss", "half"]
+    with pytest.raises(ConfigError) as caught:
+        gradient_reach({"loss": loss}, {"half": half, "D^s": frozen})
+    one_sentence(caught.value, "found none in D^s:")
 
 
 def test_text_table_shows_whole_texts():

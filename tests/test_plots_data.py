@@ -148,6 +148,17 @@ def test_matrix_colours_and_names_follow_the_values():
         }
 
 
+def test_matrices_of_different_size_and_shape_have_their_own_names():
+    one = pd.DataFrame([[50.0]], index=["a"], columns=["a"])
+    wide = pd.DataFrame([[10.0, 20.0, 30.0], [40.0, 50.0, 60.0]], index=["b", "a"], columns=["a", "b", "c"])
+    fig = plots.accuracy_matrices({"one": one, "wide": wide})
+    for ax, rows, columns in zip(fig.axes, ("a", "ba"), ("a", "abc"), strict=True):
+        assert (labels_of(ax.yaxis), labels_of(ax.xaxis)) == (list(rows), list(columns))
+        assert ax.get_yticks().tolist() == list(range(len(rows)))
+    bold = [text.get_text() for text in fig.axes[1].texts if text.get_weight() == "bold"]
+    assert bold == ["20", "40"]  # a domain on itself, wherever that stands
+
+
 def test_values_on_middle_and_dark_blue_are_white():
     values = np.array([[3.0, 40.0, 50.0], [56.0, 65.0, 75.0], [85.0, 95.0, 100.0]])
     (ax,) = plots.accuracy_matrices({"Linear": pd.DataFrame(values, index=list("abc"), columns=list("abc"))}).axes
