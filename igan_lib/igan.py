@@ -1,13 +1,13 @@
 """The method: `IGAN.update` is Eq. 11-14, read from top to bottom; what it may vary stands in `config.py`."""
 
 import copy
-import math
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from igan_lib import losses as L
+from igan_lib import schedules
 from igan_lib.augment import random_affine
 from igan_lib.components import Shape, build_discriminator, build_encoder, build_generators
 from igan_lib.config import IGANConfig
@@ -126,7 +126,7 @@ class IGAN(nn.Module):
         """
         cfg, on = self.config, set(self.config.losses)
         progress = min(1.0, self.step / cfg.steps)
-        ramp = 2 / (1 + math.exp(-10 * progress)) - 1 if cfg.ramp else 1.0
+        ramp = schedules.ramp(progress) if cfg.ramp else 1.0
         self._set_learning_rates(progress)
         losses: dict[str, Tensor] = {}
         with self._autocast(x_s):
@@ -219,7 +219,7 @@ class IGAN(nn.Module):
 
     def _set_learning_rates(self, progress: float) -> None:
         cfg = self.config
-        factor = 0.5 * (1 + math.cos(math.pi * progress)) if cfg.decay == "cosine" else 1.0
+        factor = schedules.cosine_decay(progress) if cfg.decay == "cosine" else 1.0
         for name, opt in self.optimizers.items():
             rate = cfg.gan_learning_rate if name in ("generators", "discriminators") else cfg.learning_rate
             for group in opt.param_groups:

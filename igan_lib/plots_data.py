@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from igan_lib.domains import Domain
 from igan_lib.plots import short_name
 from igan_lib.style import (
-    INK,
     SOURCE_COLOUR,
     TARGET_COLOUR,
     WIDTH,
@@ -20,6 +19,8 @@ from igan_lib.style import (
     bare,
     class_colour,
     new_figure,
+    text_colour,
+    tiles,
 )
 
 
@@ -31,14 +32,13 @@ def samples_by_class(domains: Sequence[Domain], *, per_class: int = 2, classes: 
     for ax, domain in zip(axes[:, 0], domains, strict=True):
         images, labels = as_array(domain.train.images), as_array(domain.train.labels)
         shown = range(min(classes, domain.n_classes))
-        columns = []
-        for label in shown:
-            pictures = [as_picture(image) for image in images[labels == label][:per_class]]
-            pictures += [np.ones_like(as_picture(images[0]))] * (per_class - len(pictures))
-            columns.append(np.concatenate(pictures, axis=0))
-        ax.imshow(np.concatenate(columns, axis=1), vmin=0, vmax=1)
+        columns = [[as_picture(image) for image in images[labels == label][:per_class]] for label in shown]
+        blank = np.ones_like(as_picture(images[0]))
+        columns = [column + [blank] * (per_class - len(column)) for column in columns]
+        ax.imshow(tiles([list(row) for row in zip(*columns, strict=True)]), vmin=0, vmax=1)
         bare(ax)
-        ax.set_xticks((np.arange(len(shown)) + 0.5) * images.shape[3] - 0.5, domain.class_names[: len(shown)])
+        centres = np.arange(len(shown)) * (images.shape[3] + 1) + images.shape[3] / 2 - 0.5
+        ax.set_xticks(centres, domain.class_names[: len(shown)])
         ax.set_title(short_name(domain.name))
     return fig
 
@@ -58,12 +58,14 @@ def class_shares(shares: Mapping[str, tuple[ArrayLike, ArrayLike]], class_names:
         ax.set_title(short_name(name))
         ax.set_xticks(positions, class_names, fontsize=7)
     axes[0, 0].set_ylabel("share of the split (%)")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    in_order = [names.index("train"), names.index("test")]  # matplotlib lists lines before bars
+    fig.legend([handles[i] for i in in_order], ["train", "test"], loc="outside lower center", ncols=2, fontsize=9)
     return fig
 
 
 def grey_histograms(counts: Mapping[str, ArrayLike], *, bins: int = 16) -> Figure:
-    """Share of pixels by grey level on a logarithmic axis, a line a domain, named at its right end.
+    """Share of pixels by grey level on a logarithmic axis, a line a domain, named in a legend above the lines.
 
     Args:
         counts: domain -> 256 counts; `bins`, a divisor of 256, groups them.
@@ -97,7 +99,7 @@ def class_means_compared(means: Mapping[str, ArrayLike], class_names: Sequence[s
     """
     (first, a), (second, b) = means.items()
     a, b = as_array(a), as_array(b)
-    fig, axes = new_figure(3, len(class_names), size=(WIDTH, 3 * WIDTH / (len(class_names) + 1) + 0.3))
+    fig, axes = new_figure(3, len(class_names), size=(WIDTH, 3 * WIDTH / (len(class_names) + 1) + 0.9))
     labels = (short_name(first), short_name(second), "difference")
     for row, (label, images) in enumerate(zip(labels, (a, b, a - b), strict=True)):
         for column, ax in enumerate(axes[row]):
@@ -109,7 +111,9 @@ def class_means_compared(means: Mapping[str, ArrayLike], class_names: Sequence[s
             if row == 0:
                 ax.set_title(class_names[column], loc="center", fontsize=10)
         axes[row, 0].set_ylabel(label)
-    fig.colorbar(drawn, ax=axes[2, :].tolist(), ticks=[-255, 0, 255], fraction=0.02, pad=0.01)
+    # Under all three rows, half as wide as they: beside the third row there is no room for a bar that can be read.
+    bar = fig.colorbar(drawn, ax=axes, location="bottom", ticks=[-255, 0, 255], shrink=0.5, aspect=35, pad=0.04)
+    bar.set_ticklabels([f"{labels[1]} brighter\n−255", "equal\n0", f"{labels[0]} brighter\n+255"], fontsize=9)
     return fig
 
 
@@ -135,18 +139,21 @@ def mean_images_with_boxes(means: Mapping[str, ArrayLike], margins: Mapping[str,
 
 
 def accuracy_matrices(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Accuracies in per cent, an axis a table: a row a training domain, a column a test domain."""
+    """Accuracies in per cent, an axis a table: a row a training domain, a column a test domain.
+
+    Args:
+        tables: title -> accuracies with the names of domains as index and columns; they may differ in size.
+    """
     n = max(len(table) for table in tables.values())
     fig, axes = new_figure(1, len(tables), size=(WIDTH, WIDTH / len(tables) * min(1, (n + 2) / (n + 3)) + 0.4))
     for ax, (title, table) in zip(axes[0], tables.items(), strict=True):
-        ax.imshow(table, cmap="Blues", vmin=0, vmax=115, aspect="auto")
+        drawn = ax.imshow(table, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         bare(ax)
-        names = [short_name(name) for name in table.columns]
-        ax.set_xticks(range(n), names)
-        ax.set_yticks(range(n), names)
+        ax.set_xticks(range(len(table.columns)), [short_name(name) for name in table.columns])
+        ax.set_yticks(range(len(table.index)), [short_name(name) for name in table.index])
         for (row, column), value in np.ndenumerate(table.to_numpy()):
-            weight = "bold" if row == column else "normal"
-            colour = "white" if value > 70 else INK
+            weight = "bold" if table.index[row] == table.columns[column] else "normal"
+            colour = text_colour(drawn.to_rgba(value))
             ax.text(column, row, f"{value:.0f}", ha="center", va="center", weight=weight, color=colour)
         ax.set(title=title, xlabel="tested on", ylabel="trained on")
         ax.xaxis.label.set_color(TARGET_COLOUR)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -21,6 +20,7 @@ from igan_lib.style import (
     bare,
     class_colour,
     new_figure,
+    text_colour,
 )
 
 
@@ -28,12 +28,13 @@ def value_matrices(panels: Mapping[str, ArrayLike], labels: Sequence[str], *, li
     """Small square matrices side by side with their values written in; blue is -limit, white 0, red +limit."""
     fig, axes = new_figure(1, len(panels), size=(WIDTH, WIDTH / len(panels) + 0.3))
     for ax, (title, matrix) in zip(axes[0], panels.items(), strict=True):
-        ax.imshow(as_array(matrix), cmap="RdBu_r", vmin=-1.6 * limit, vmax=1.6 * limit)
+        drawn = ax.imshow(as_array(matrix), cmap="RdBu_r", vmin=-1.25 * limit, vmax=1.25 * limit)
         bare(ax)
         ax.set_xticks(range(len(labels)), labels)
         ax.set_yticks(range(len(labels)), labels)
         for (row, column), value in np.ndenumerate(as_array(matrix)):
-            ax.text(column, row, f"{value:.3g}", ha="center", va="center", fontsize=13)
+            place = {"ha": "center", "va": "center", "fontsize": 13}
+            ax.text(column, row, f"{value:.3g}", color=text_colour(drawn.to_rgba(value)), **place)
         ax.set_title(title)
     return fig
 
@@ -69,7 +70,6 @@ def centroid_pulls(
     return fig
 
 
-_HALO = [patheffects.withStroke(linewidth=3, foreground="white")]
 _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
 
 
@@ -92,10 +92,13 @@ def confidence_triangle(p: ArrayLike, panels: Mapping[str, tuple[float, ArrayLik
         for point, y in zip(as_array(p) @ _CORNERS, as_array(label).tolist(), strict=True):
             ax.plot(*point, "o", color=INK, markersize=6)
             text = "no label" if y < 0 else f"class {y}"
-            side = -1 if point[0] > 0.6 else 1  # away from the nearer edge
-            place = {"ha": "right" if side < 0 else "left", "va": "center", "fontsize": 10, "path_effects": _HALO}
-            ax.annotate(text, point, (8 * side, 0), textcoords="offset points", **place)
-        ax.set(aspect="equal", xlim=(-0.12, 1.12), ylim=(-0.12, 1.0))
+            # Outside, at the point's height beyond the nearer side: near a corner there is no room for words inside.
+            right, inset = point[0] >= 0.5, point[1] / np.sqrt(3)
+            outside = (1 - inset + 0.09, point[1]) if right else (inset - 0.09, point[1])
+            place = {"ha": "left" if right else "right", "va": "center", "fontsize": 10}
+            line = {"arrowstyle": "-", "color": INK, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
+            ax.annotate(text, point, outside, arrowprops=line, **place)
+        ax.set(aspect="equal", xlim=(-0.35, 1.35), ylim=(-0.12, 1.0))
         bare(ax)
         ax.set_title(f"{name}: T = {threshold:g}")
     return fig
@@ -153,7 +156,7 @@ def _box(ax: Axes, x: float, y: float, text: str) -> None:
 
 
 def schedule_curves(progress: ArrayLike, curves: Mapping[str, ArrayLike]) -> Figure:
-    """Factors between 0 and 1 over the training's progress p, each named at its line."""
+    """Factors between 0 and 1 over the training's progress p, named in a legend."""
     fig, axes = new_figure(size=(WIDTH * 0.7, 3.0))
     ax = axes[0, 0]
     for number, (name, values) in enumerate(curves.items()):

@@ -4,6 +4,7 @@ The codes of one batch are moved as if each were free. The encoder can't do that
 so this shows where a loss pulls, not how far training goes.
 """
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -19,10 +20,12 @@ def code_losses(method: IGAN, x_s: Tensor, y_s: Tensor, x_t: Tensor, pseudo_t: T
     """The losses of Eq. 11 that are on in `method`, as functions of the codes of one batch, without their weights.
 
     C, G and D are held fixed as they are in `method`, in the mode they are in; the source-only classifier gives L_c.
+    The functions use a copy: in training mode each call would move the batch-norm statistics.
 
     Args:
         x_s, x_t: B x C x S x S in [-1, 1]; y_s: labels; pseudo_t: pseudo-labels, -1 for none.
     """
+    method = copy.deepcopy(method)
     cfg, classifier = method.config, method.source_only.classifier
     every: dict[str, CodeLoss] = {
         "c": lambda u_s, u_t: L.classification_loss(classifier(u_s), y_s, classifier(u_t), pseudo_t, cfg.epsilon),

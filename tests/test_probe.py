@@ -72,9 +72,10 @@ def test_a_loss_that_depends_on_no_code_moves_none():
     assert torch.equal(moved[0], u_s) and torch.equal(moved[1], u_t)
 
 
-def test_following_changes_no_network_and_no_given_code():
+@pytest.mark.parametrize("training", [False, True])
+def test_following_changes_no_network_and_no_given_code(training):
     u_s, y_s, u_t, y_t = batch()
-    method = small_method()
+    method = small_method().train(training)
     weights = {name: value.clone() for name, value in method.state_dict().items() if torch.is_tensor(value)}
     kept = u_s.clone()
     for loss in code_losses(method, images(), y_s, images(), y_t).values():
@@ -82,6 +83,7 @@ def test_following_changes_no_network_and_no_given_code():
     assert torch.equal(u_s, kept) and not u_s.requires_grad
     assert all(torch.equal(method.state_dict()[name], value) for name, value in weights.items())
     assert all(parameter.grad is None for parameter in method.parameters())
+    assert method.training == training
 
 
 def test_only_losses_that_are_on_are_followed():
