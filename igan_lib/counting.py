@@ -101,7 +101,7 @@ def _labels(labels: np.ndarray | Tensor, size: int, side: str) -> np.ndarray:
 def _numba_counts(
     q: np.ndarray, q_labels: np.ndarray, db: np.ndarray, db_labels: np.ndarray, length: int, threads: int
 ) -> Counts:
-    order = np.argsort(db_labels, kind="stable")
+    order = np.argsort(db_labels)
     by_label = db_labels[order]
     # Word by word, so that a vector instruction loads neighbouring items.
     database = np.ascontiguousarray(db[order].T)

@@ -56,6 +56,20 @@ def test_approximate_kinds_find_most_of_the_nearest_and_report_true_distances(ki
     assert (itself[:, 0] == np.arange(500) * 3 + 100).mean() > 0.95 and (at == 0).mean() > 0.95
 
 
+@pytest.mark.parametrize(
+    ("kind", "little", "much"),
+    [
+        ("ivf", {"lists": 20, "probes": 1}, {"lists": 20, "probes": 15}),
+        ("hnsw", {"links": 4, "effort": 1}, {"links": 4, "effort": 200}),
+        ("hnsw", {"links": 2, "effort": 1}, {"links": 16, "effort": 1}),
+    ],
+)
+def test_more_work_finds_nearer_codes(kind, little, much):
+    queries = codes(50, seed=1)
+    means = [filled(kind, size=1000, **work).search(queries, 1)[1].mean() for work in (little, much)]
+    assert means[1] < means[0] - 0.5
+
+
 def test_looking_everywhere_is_exact():
     index = filled("ivf", lists=10, probes=10)
     assert np.array_equal(index.search(codes(9, seed=1), 200)[1], filled().search(codes(9, seed=1), 200)[1])

@@ -1,0 +1,53 @@
+"""The benchmark of retrieval runs from end to end on a tiny database, and its routes are checked against each other."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "retrieval.py"
+
+
+@pytest.fixture
+def benchmark():
+    spec = importlib.util.spec_from_file_location("retrieval_benchmark", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    threads = torch.get_num_threads()
+    yield module
+    torch.set_num_threads(threads)
+    del sys.modules[spec.name]
+
+
+def test_a_tiny_run_writes_and_prints_every_route(benchmark, monkeypatch, tmp_path, capsys):
+    output = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["retrieval.py", "--scale", "0.0003", "--rounds", "1", "--output", str(output)])
+    benchmark.main()
+    found, printed = json.loads(output.read_text()), capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [output] and found["database"] == 300
+    for kind in ("random", "trained-like"):
+        routes = found["routes"][kind]
+        assert set(routes) == set(benchmark.ROUTES) and routes[benchmark.OWN]["times_own"] == 1
+        assert all(route["gpair_per_s"] > 0 for route in routes.values())
+    assert found["memory"]["additional_mib"] >= 0 and found["all_threads"]["gpair_per_s"] > 0
+    rows = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + len(benchmark.ROUTES) and len({row.count("|") for row in rows}) == 1
+
+
+def test_a_route_that_counts_something_else_is_noticed(benchmark, monkeypatch):
+    data = benchmark.make_data("trained-like", 5, 200)
+    benchmark.index_for(data)
+    benchmark.check_routes(data)
+
+    def off_by_one(part):
+        n, p = benchmark.plain_histogram(part)
+        return benchmark.Counts(np.roll(n, 1, axis=1), p)
+
+    monkeypatch.setitem(benchmark.ROUTES, "wrong", (off_by_one, 1))
+    with pytest.raises(AssertionError, match="wrong"):
+        benchmark.check_routes(data)
