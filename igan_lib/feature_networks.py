@@ -40,8 +40,8 @@ class FeatureEncoder(nn.Module):
 class FeatureGenerator(nn.Module):
     """x~ = G(u) on features: the encoder turned round; u: B x d -> B x D.
 
-    The last layer is linear. Features come from a ReLU and are never negative, half of them zero: a ReLU here would have
-    units that no gradient reaches, and Softplus comes to zero so slowly that in 600 steps it learned the mean alone.
+    The last layer is linear. Features come from a ReLU and are never negative, half of them zero: a ReLU here would
+    have units that no gradient reaches, and Softplus nears zero so slowly that in 600 steps it learned the mean alone.
 
     Args:
         n_features: D.

@@ -43,12 +43,12 @@ def test_the_method_takes_its_factors_from_here(monkeypatch):
     monkeypatch.setattr(schedules, "cosine_decay", lambda p: asked.append(("decay", p)) or 0.25)
     torch.manual_seed(0)
     config = IGANConfig(code_length=8, steps=4, losses=("c",), learning_rate=0.1, threshold=0.0)
-    method = IGAN(config, 1, 28, 2).train()
+    method = IGAN(config, (1, 28, 28), 2).train()
     method.step = 1
     epsilons = []
     loss = igan_module.L.classification_loss
     monkeypatch.setattr(igan_module.L, "classification_loss", lambda *given: epsilons.append(given[-1]) or loss(*given))
-    x = torch.rand(4, 1, 28, 28)
+    x = torch.rand(4, (1, 28, 28), 28)
     method.update(x, torch.tensor([0, 1, 0, 1]), x)
     assert sorted(asked) == [("decay", 0.25), ("ramp", 0.25)]
     assert epsilons == [0.5 * config.epsilon]
