@@ -48,7 +48,7 @@ def test_the_method_takes_its_factors_from_here(monkeypatch):
     epsilons = []
     loss = igan_module.L.classification_loss
     monkeypatch.setattr(igan_module.L, "classification_loss", lambda *given: epsilons.append(given[-1]) or loss(*given))
-    x = torch.rand(4, (1, 28, 28), 28)
+    x = torch.rand(4, 1, 28, 28)
     method.update(x, torch.tensor([0, 1, 0, 1]), x)
     assert sorted(asked) == [("decay", 0.25), ("ramp", 0.25)]
     assert epsilons == [0.5 * config.epsilon]
