@@ -9,7 +9,8 @@ SEEDS = 5
 PAIRS =
 CORES = 2
 GPUS = 0
-TABLES := table1 table4 table4-no-batch-norm arguments
+TABLES := table1 table2 table3 table3-cross table4 table4-no-batch-norm arguments \
+	retrieval-digits retrieval-digits-cross code-length
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -21,7 +22,7 @@ CHECK_PYTHON := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v
 SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
 	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) gpus=$(GPUS) $(ARGS) --
 
-.PHONY: help quickstart tables test lab lint bench
+.PHONY: help quickstart tables test lab lint bench readme
 .PHONY: $(TABLES)
 
 help: ## List the targets
@@ -46,8 +47,12 @@ lint: $(STAMP) ## Check style and format of code and notebooks
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 
-bench: $(STAMP) ## Measure speed and memory
+bench: $(STAMP) ## Measure speed and memory, of training and of retrieval
 	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python benchmarks/retrieval.py
+
+readme: $(STAMP) ## Fill the tables in the README from results/runs
+	$(BIN)/python -m igan_lib readme
 
 # A virtual environment with a working pip and a fitting Python is kept, any other is made anew. The stamp comes last,
 # so an installation that was cut short is taken up again.

@@ -35,9 +35,10 @@ class BatchStream:
 
 
 class BalancedStream:
-    """Batches with equally many images of each class, in the order of the classes; else as `BatchStream`.
+    """Batches with equally many images of each class, in random order; else as `BatchStream`.
 
-    Every class has a stream of its own, so that a small class comes round more often.
+    Every class has a stream of its own, so that a small class comes round more often. The order matters to losses that
+    pair neighbours of a batch, as DAH's linear-time MMD does.
 
     Args:
         labels: N int64 labels in 0..n_classes - 1, each class at least once.
@@ -54,6 +55,7 @@ class BalancedStream:
                 f"Expected a multiple of the {n_classes} classes as balanced batch size, found {batch_size}: "
                 f"take {max(each, 1) * n_classes}, or balanced=false."
             )
+        self.seed = seed
         self.members = [torch.nonzero(labels == label).squeeze(1) for label in range(n_classes)]
         self.streams = [
             BatchStream(len(of_class), each, seed * 1009 + label) for label, of_class in enumerate(self.members)
@@ -61,4 +63,6 @@ class BalancedStream:
 
     def __getitem__(self, step: int) -> Tensor:
         """The indices (int64, batch_size) of batch number `step`, counted from 0."""
-        return torch.cat([of_class[stream[step]] for of_class, stream in zip(self.members, self.streams, strict=True)])
+        batch = torch.cat([of_class[stream[step]] for of_class, stream in zip(self.members, self.streams, strict=True)])
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        return batch[torch.randperm(len(batch), generator=generator)]

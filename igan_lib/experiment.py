@@ -17,7 +17,7 @@ from igan_lib.images import normalize_contrast
 from igan_lib.measures import evaluate
 from igan_lib.methods import build, training_data
 from igan_lib.presets import METHODS, PROFILES, ExperimentConfig, preset
-from igan_lib.provenance import provenance
+from igan_lib.provenance import git_state, provenance
 from igan_lib.training import Callback, HistoryRow, fit, pick_device
 
 __all__ = [
@@ -149,7 +149,7 @@ def run(
                     "delete the file and run it again."
                 )
             return result
-        started = time.perf_counter()
+        started, code = time.perf_counter(), git_state()
         pair = load(config, download=download)
         if config.method in FEATURE_METHODS:
             metrics, history = hash_features(config, _feature_network(config, pair, device, results, progress), pair)
@@ -165,6 +165,7 @@ def run(
                 device=pick_device(device),
                 seconds=time.perf_counter() - started,
                 data={domain.name: domain.checksum() for domain in (pair.source, pair.target)},
+                code=code,
             ),
         )
         write_text(path, result.model_dump_json(indent=1) + "\n")

@@ -171,14 +171,11 @@ class IGAN(nn.Module):
         return self.config.epsilon > 0 or bool({"s", "a", "1"} & set(self.config.losses))
 
     def _reconstruct(self, u_s: Tensor, u_t: Tensor) -> tuple[Tensor | None, ...]:
-        """Eq. 6 and 8: G^s(u^s), G^s(u^t), G^t(u^t), G^t(u^s); None for those that no loss asks for."""
-        on = self.config.losses
-        if "a" not in on:
+        """Eq. 6 and 8: G^s(u^s), G^s(u^t), G^t(u^t), G^t(u^s); without L_a none is drawn crosswise (None)."""
+        if "a" not in self.config.losses:
             return self.g_s(u_s), None, self.g_t(u_t), None
-        if "1" not in on:
-            return None, self.g_s(u_t), None, self.g_t(u_s)
         # One pass for both domains' codes: half the calls, and both are normalised by the same statistics, so that
-        # batch norm can't hide from D which domain a code came from.
+        # batch norm can't hide from D which domain a code came from. Without L_1 too, so that it alone is left out.
         x_ss, x_ts = self.g_s(torch.cat([u_s, u_t])).split([len(u_s), len(u_t)])
         x_st, x_tt = self.g_t(torch.cat([u_s, u_t])).split([len(u_s), len(u_t)])
         return x_ss, x_ts, x_tt, x_st

@@ -13,9 +13,10 @@ from igan_lib.protocols import retrieve
 def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool = True) -> dict[str, float]:
     """What is reported, in per cent: accuracies, and mean average precision in both protocols (`protocols`).
 
-    Of the last step: target_accuracy, source_accuracy (test images), map_target, map_cross. Of the source-only network:
-    source_only_accuracy, source_only_map_target, source_only_map_cross. With batch norm, running_statistics_accuracy is
-    the target accuracy without re-estimated statistics. Target labels are used here, to count, and nowhere else.
+    Of the last step: target_accuracy, source_accuracy (test images; those of Office-31 are the training images),
+    map_target, map_cross. Of the source-only network: source_only_accuracy, source_only_map_target,
+    source_only_map_cross. With batch norm, running_statistics_accuracy is the target accuracy without re-estimated
+    statistics. Target labels serve to count here (and to train SuH, which is given them on purpose), nowhere else.
     """
 
     def net_for(net: HashNet, domain: Domain) -> HashNet:

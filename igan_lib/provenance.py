@@ -39,15 +39,16 @@ def peak_memory_mib() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def provenance(device: torch.device, seconds: float, data: dict[str, str]) -> dict[str, Any]:
+def provenance(device: torch.device, seconds: float, data: dict[str, str], code: dict[str, Any]) -> dict[str, Any]:
     """What a reader needs to run the same again and to judge its time.
 
     Args:
         device: where it ran; seconds: wall time of this process's part; data: checksum by domain.
+        code: `git_state()` of when the run began, since commits may be made while it goes on.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
-        **git_state(),
+        **code,
         "python": platform.python_version(),
         "packages": {package: version(package) for package in PACKAGES},
         "device": device.type,

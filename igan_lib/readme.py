@@ -11,14 +11,14 @@ from igan_lib.studies import STUDIES
 from igan_lib.study_tables import study_table, to_markdown, wide
 
 # <!-- study: table1 --> ... <!-- end -->, with the table of that study in between
-BLOCK = re.compile(r"<!-- study: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
+BLOCK = re.compile(r"<!-- study: (\S+) -->\n(?:(?!<!-- study:).)*?<!-- end -->", flags=re.DOTALL)
 
 
 def filled(text: str, results: Iterable[RunResult], profile: str = "cpu") -> str:
     """`text` with the table of each named study between its two comments.
 
     Raises:
-        ConfigError: a comment names a study that does not exist.
+        ConfigError: a comment names a study that does not exist, or has no end before the next one.
     """
     results = list(results)
 
@@ -29,6 +29,10 @@ def filled(text: str, results: Iterable[RunResult], profile: str = "cpu") -> str
         cells = wide(study_table(STUDIES[name], results, profile))
         return f"<!-- study: {name} -->\n{to_markdown(cells)}\n<!-- end -->"
 
+    if len(BLOCK.findall(text)) != text.count("<!-- study: "):
+        raise ConfigError(
+            "Expected <!-- end --> after each <!-- study: NAME --> of the text, found one without: write it in."
+        )
     return BLOCK.sub(table, text)
 
 

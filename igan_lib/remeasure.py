@@ -5,6 +5,7 @@ from pathlib import Path
 
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RESULTS, build, checkpoint_path, load, read_result
+from igan_lib.feature_hashing import FEATURE_METHODS
 from igan_lib.files import write_text
 from igan_lib.measures import evaluate
 from igan_lib.provenance import git_state
@@ -24,10 +25,13 @@ def measure_again(path: Path, results: Path = RESULTS) -> list[str]:
     """
     result = read_result(path)
     config = result.config
+    if config.method in FEATURE_METHODS:  # they keep no checkpoint, and have measured all that they can
+        return []
     checkpoint = checkpoint_path(config, results)
     if not checkpoint.exists():
         raise ConfigError(
-            f"Expected the checkpoint of {config.name} in {checkpoint}, found none: delete {path} and run it again."
+            f"Expected the checkpoint of {config.name} in {checkpoint}, found none: copy it there from where it was "
+            "run, or leave the result as it is."
         )
     pair = load(config)
     method = build(config, pair)
@@ -37,7 +41,7 @@ def measure_again(path: Path, results: Path = RESULTS) -> list[str]:
     if changed or done != config.pretrain_steps + config.steps:
         raise ConfigError(
             f"Expected the network of {config.name} to measure as its result says, found another {', '.join(changed)} "
-            f"after {done} steps: delete {path} and run it again."
+            f"after {done} steps: use the threads and the version that it was run with."
         )
     added = sorted(metrics.keys() - result.metrics.keys())
     if added:

@@ -111,10 +111,16 @@ def _differences(cells: Cells, pairs_of_rows: Iterable[tuple[Row, Row]]) -> pd.D
 def missing_runs(
     study: Study, results: Iterable[RunResult], profile: str, seeds: Iterable[int]
 ) -> list[ExperimentConfig]:
-    """The runs of `study` whose result is not there, each once."""
-    there = {result.hash for result in results}
-    wanted = {config.hash8: config for config in study.configs(profile, seeds)}
-    return [config for hash8, config in wanted.items() if hash8 not in there]
+    """The runs of `study` whose result is not there or lacks what the study measures, each once."""
+    measured = {result.hash: result.metrics.keys() for result in results}
+    missing: dict[str, ExperimentConfig] = {}
+    for seed in seeds:
+        for row in study.rows:
+            for pair in study.pairs:
+                config = study.config(row, pair, seed, profile)
+                if (row.metric or study.metric) not in measured.get(config.hash8, ()):
+                    missing[config.hash8] = config
+    return list(missing.values())
 
 
 def run_seconds(study: Study, results: Iterable[RunResult], profile: str) -> pd.Series:

@@ -13,6 +13,7 @@ from igan_lib.experiment import RunResult, preset, read_result
 from igan_lib.paper import TABLE1
 
 SEEDS_FOR_A_VERDICT = 5
+UNDECIDED = 2.0  # points to either side of the mean: a wider interval holds the paper's value by its width alone
 COLUMNS = ["method", "column", "profile", "n", "mean", "low", "high", "paper", "delta", "verdict"]
 
 
@@ -30,14 +31,16 @@ def t_interval(values: Iterable[float]) -> tuple[float, float, float]:
 def verdict(n: int, low: float, high: float, paper: float | None) -> str:
     """Whether the paper's value was reached.
 
-    "reproduced": it lies inside the interval or below it; "not reproduced": it lies above. "too few seeds" below five,
-    "no number in the paper" where there is nothing to compare with. ("direction only" needs several rows: it is decided
-    where an ordering is claimed.)
+    "reproduced": it lies inside the interval or below it; "not reproduced": it lies above. "undecided": it lies inside
+    an interval that reaches further than `UNDECIDED` from its middle. "too few seeds" below five, "no number in the
+    paper" where there is nothing to compare with. ("direction only" is decided where an ordering is claimed: `claims`.)
     """
     if paper is None:
         return "no number in the paper"
     if n < SEEDS_FOR_A_VERDICT:
         return "too few seeds"
+    if low <= paper <= high and (high - low) / 2 > UNDECIDED:
+        return "undecided"
     return "reproduced" if paper <= high else "not reproduced"
 
 
@@ -83,7 +86,7 @@ def summary(results: Iterable[RunResult], profile: str, metric: str = "target_ac
     for (method, column), by_seed in sorted(cells.items()):
         mean, low, high = t_interval(by_seed.values())
         # The paper's own row is that of its method; the others have no counterpart in Table 1.
-        paper = TABLE1["IGAN"].get(column) if method.startswith("igan") and metric == "target_accuracy" else None
+        paper = TABLE1["IGAN"].get(column) if method == "igan" and metric == "target_accuracy" else None
         delta = math.nan if paper is None else mean - paper
         judged = verdict(len(by_seed), low, high, paper)
         rows.append([method, column, profile, len(by_seed), mean, low, high, paper, delta, judged])

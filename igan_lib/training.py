@@ -69,6 +69,8 @@ class Method(Protocol):
     def start_stage(self) -> None:
         """Called before the first step of the second and each later stage."""
 
+    # and of nn.Module: to, train, named_parameters, state_dict, load_state_dict
+
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         """One step on both domains; losses by name."""
 
@@ -160,6 +162,8 @@ def fit(
                 if on_log is not None:
                     on_log(now + 1, method, row)
             bar.update()
+            if (now + 1) % schedule.checkpoint_every == 0 or now + 1 == total:
+                _check_weights(method, now + 1, total)
             if checkpoint is not None and ((now + 1) % schedule.checkpoint_every == 0 or now + 1 == total):
                 save_checkpoint(checkpoint, method, now + 1, history, fingerprint, finished=now + 1 == total)
     return history
@@ -175,6 +179,16 @@ def _finite(losses: dict[str, Tensor], step: int, total: int) -> HistoryRow:
                 "lower the learning rate or that loss's weight, or look at the images of that batch."
             )
     return row
+
+
+def _check_weights(method: Method, step: int, total: int) -> None:
+    """The losses of a step are those before it: what it made of the weights shows here."""
+    for name, value in method.named_parameters():
+        if not value.isfinite().all():
+            raise TrainingError(
+                f"Expected finite weights, found others in {name} after step {step} of {total}: "
+                "lower the learning rate, or look at the images of that batch."
+            )
 
 
 def save_checkpoint(

@@ -9,8 +9,8 @@ from test_baseline_dah import SHORT, same_state
 
 from igan_lib.baselines.dah import DAHConfig, NoDA
 from igan_lib.baselines.suh import LabelledTarget, SuH, reveal_target_labels
+from igan_lib.components import build_encoder
 from igan_lib.domains import TrainingData
-from igan_lib.networks import build_encoder
 from igan_lib.training import fit
 
 CONFIG = DAHConfig(code_length=8, steps=SHORT.steps)
@@ -18,7 +18,7 @@ CONFIG = DAHConfig(code_length=8, steps=SHORT.steps)
 
 def encoder():
     torch.manual_seed(0)
-    return build_encoder("lenet", 1, 28, 8)
+    return build_encoder("lenet", (1, 28, 28), 8)
 
 
 def trained(pair):

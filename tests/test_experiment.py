@@ -159,6 +159,23 @@ def test_features_and_encoder_must_go_together(settings):
         preset("mnist", "usps", encoder="mlp")
 
 
+def test_the_weights_of_office31_are_those_of_igan_alone():
+    for method in ("igan", "source-only", "dah"):
+        config = preset("amazon", "webcam", method=method)
+        plain = preset("mnist", "usps", method=method)
+        for name, value in presets.OFFICE_WEIGHTS.items():
+            assert getattr(config, name) == (value if method == "igan" else getattr(plain, name))
+
+
+@pytest.mark.parametrize("method", presets.BASELINES)
+def test_a_baseline_refuses_settings_that_it_does_not_read(method):
+    assert preset("mnist", "usps", method=method, code_length=16, learning_rate=1e-3).code_length == 16
+    for setting in ({"optimizer": "sgd"}, {"precision": "bf16"}, {"beta": 2.0}, {"losses": ("c", "h")}):
+        with pytest.raises(ConfigError) as caught:
+            preset("mnist", "usps", method=method, **setting)
+        one_sentence(caught.value, f"the method {method} does not read {next(iter(setting))}")
+
+
 def test_features_are_loaded_through_the_backbone(monkeypatch):
     calls = []
     monkeypatch.setattr(experiment, "load_feature_pair", lambda *a, **k: calls.append((a, k)) or "pair")

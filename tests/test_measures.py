@@ -140,7 +140,7 @@ def test_a_result_that_its_network_does_not_confirm_is_left_as_it_is(older):
     before = path.read_bytes()
     with pytest.raises(ConfigError) as caught:
         measure_again(path, results)
-    one_sentence(caught.value, "target_accuracy", "delete")
+    one_sentence(caught.value, "target_accuracy", "threads")
     assert path.read_bytes() == before
 
 
@@ -149,4 +149,4 @@ def test_without_a_checkpoint_nothing_can_be_added(older):
     checkpoint_path(whole.config, results).unlink()
     with pytest.raises(ConfigError) as caught:
         measure_again(path, results)
-    one_sentence(caught.value, "checkpoint", "found none", "run it again")
+    one_sentence(caught.value, "checkpoint", "found none", "leave the result as it is")

@@ -8,11 +8,12 @@ import torch
 from method_makers import make_pair
 
 from igan_lib import experiment, feature_hashing
+from igan_lib.baselines.dah import DAHConfig
 from igan_lib.baselines.itq import ITQ
 from igan_lib.domains import DomainPair, Split
 from igan_lib.evaluation import hidden_features, recalibrated
 from igan_lib.experiment import METHODS, checkpoint_path, preset, result_path, run, train
-from igan_lib.feature_hashing import FEATURE_METHODS, source_only
+from igan_lib.feature_hashing import FEATURE_METHODS, equal_shares, source_only
 from igan_lib.methods import build, training_data
 from igan_lib.protocols import across, within_target
 
@@ -87,6 +88,15 @@ def test_steps_and_rate_of_the_run_reach_the_method():
     assert (method.config.steps, method.config.learning_rate, method.config.code_length) == (17, 0.125, 8)
 
 
+def test_the_weights_of_dah_are_the_published_ones_at_the_batch_of_its_default():
+    at_155 = build(config_of("dah", batch_size=155, code_length=64), make_pair(30)).config
+    for name in ("quantization", "mmd", "entropy"):
+        assert getattr(at_155, name) == pytest.approx(getattr(DAHConfig(), name), rel=0.04)
+    at_310 = build(config_of("dah", batch_size=310, code_length=32), make_pair(30)).config
+    assert at_310.quantization == pytest.approx(at_155.quantization / 4)
+    assert (at_310.mmd, at_310.entropy) == pytest.approx((at_155.mmd / 2, at_155.entropy / 2))
+
+
 def test_features_are_those_of_the_source_only_run(pair, tmp_path):
     result = finished("itq", tmp_path, seed=3)
     base = source_only(config_of("itq", seed=3))
@@ -102,12 +112,24 @@ def test_features_are_those_of_the_source_only_run(pair, tmp_path):
             (net_t, pair.target.test.images),
         )
     )
-    itq = ITQ(code_length=8).fit(torch.cat([train_s, train_t]), seed=3)
+    itq = ITQ(code_length=8).fit(equal_shares(train_s, train_t, 3), seed=3)
     u_s, u_t = itq.encode(train_s), itq.encode(test_t)
     y_s, y_t = pair.source.train.labels, pair.target.test.labels
     expected = {"map_target": 100 * within_target(u_t, y_t).map, "map_cross": 100 * across(u_t, y_t, u_s, y_s).map}
     assert result.metrics == pytest.approx(expected)
     assert [row["objective"] for row in result.history] == itq.objective_history
+
+
+@pytest.mark.parametrize("method", FEATURE_METHODS)
+def test_no_label_changes_the_codes_of_a_method_on_features(monkeypatch, method):
+    pair, seen = make_pair(30), []
+    network = build(config_of("source-only"), pair)
+    monkeypatch.setattr(feature_hashing, "within_target", lambda u, y, **_: seen.append(u) or within_target(u, y))
+    labels = torch.randperm(30, generator=torch.Generator().manual_seed(2))
+    source = replace(pair.source, train=Split(pair.source.train.images, pair.source.train.labels[labels]))
+    for other in (pair, DomainPair(source, shuffled_target(pair).target)):
+        feature_hashing.hash_features(config_of(method), network, other)
+    assert torch.equal(*seen)
 
 
 def test_features_of_a_backbone_are_taken_as_they_are(monkeypatch):
@@ -130,8 +152,17 @@ def test_features_of_a_backbone_are_taken_as_they_are(monkeypatch):
 
     monkeypatch.setitem(feature_hashing.FEATURE_METHODS, "itq", Spy)
     metrics, _ = feature_hashing.hash_features(config_of("itq"), None, features)
-    assert torch.equal(seen[0], torch.cat([features.source.train.images, features.target.train.images]))
+    both = torch.cat([features.source.train.images, features.target.train.images])
+    assert torch.equal(seen[0].sort(0).values, both.sort(0).values)
     assert set(metrics) == {"map_target", "map_cross"}
+
+
+def test_each_domain_has_an_equal_share_without_repetition():
+    x_s, x_t = torch.arange(50.0)[:, None], torch.arange(100.0, 120.0)[:, None]
+    shares = equal_shares(x_s, x_t, seed=0)
+    assert len(shares) == 40 and sorted(shares[20:, 0].tolist()) == list(range(100, 120))
+    chosen = shares[:20, 0].tolist()
+    assert len(set(chosen)) == 20 and max(chosen) < 50 and chosen != equal_shares(x_s, x_t, seed=1)[:20, 0].tolist()
 
 
 def test_the_hidden_features_are_those_of_the_encoder(pair):

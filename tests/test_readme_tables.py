@@ -39,3 +39,10 @@ def test_an_unknown_table_is_named():
     with pytest.raises(ConfigError) as caught:
         filled("<!-- study: table9 -->\n<!-- end -->", [])
     one_sentence(caught.value, "'table9'", "table4")
+
+
+def test_a_block_without_an_end_swallows_nothing():
+    text = "<!-- study: table1 -->\nkept\n<!-- study: table4 -->\n<!-- end -->\n"
+    with pytest.raises(ConfigError) as caught:
+        filled(text, [])
+    one_sentence(caught.value, "found one without")

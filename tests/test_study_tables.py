@@ -111,6 +111,13 @@ def test_missing_runs_are_those_without_a_result_each_once():
     assert missing == sorted((STUDY.config(*cell, "smoke") for cell in expected), key=lambda config: config.seed)
 
 
+def test_a_result_without_the_metric_is_missing_too():
+    whole = result(ROWS[0], M_U, 0, 1.0)
+    older = whole.model_copy(update={"metrics": {"other": 1.0}})
+    assert whole.config not in missing_runs(STUDY, [whole], "smoke", [0])
+    assert older.config in missing_runs(STUDY, [older], "smoke", [0])
+
+
 def test_run_seconds_are_means_by_row():
     results = [
         result(ROWS[0], pair, seed, 1.0).model_copy(update={"provenance": {"seconds": seconds}})

@@ -186,6 +186,24 @@ def test_a_poisoned_weight_is_found_in_the_first_loss_that_it_reaches(component,
     one_sentence(caught.value, f"found {loss} = nan", "step 1 of 6" if loss == "L_c" else "step 3 of 6")
 
 
+def test_weights_that_a_step_has_spoilt_are_not_kept(tmp_path):
+    stub, path = Stub(), tmp_path / "run.pt"
+    update = stub.update
+
+    def spoil(*batch):
+        losses = update(*batch)
+        if stub.weight == 4:
+            stub.weight.data.fill_(math.inf)
+        return losses
+
+    stub.update = spoil
+    schedule = Schedule(batch_size=2, pretrain_steps=1, steps=6, checkpoint_every=2)
+    with pytest.raises(TrainingError) as caught:
+        fit(stub, stub_data(), schedule, seed=0, checkpoint=path, progress=False)
+    one_sentence(caught.value, "found others in weight after step 4 of 7", "lower the learning rate")
+    assert torch.load(path)["step"] == 2
+
+
 def test_a_learning_rate_that_is_far_too_high_is_a_training_error():
     method = small(optimizer="sgd", learning_rate=1e30, batch_norm=False)
     with pytest.raises(TrainingError) as caught:

@@ -76,7 +76,7 @@ class NoDA(nn.Module):
     """The supervised hash loss on the source alone, "no domain adaptation"; a `training.Method`.
 
     Args:
-        encoder: x -> u in (-1, 1)^d with d = config.code_length, such as `networks.build_encoder` gives, with an
+        encoder: x -> u in (-1, 1)^d with d = config.code_length, such as `components.build_encoder` gives, with an
             nn.Linear or nn.Conv2d in it (DAH aligns the input and the output of the last one).
         config: see `DAHConfig`; of its weights NoDA reads `similar_weight` and `quantization`.
         n_classes: N.
@@ -212,7 +212,7 @@ def last_layer(encoder: nn.Module) -> nn.Module:
     if not layers:
         raise ConfigError(
             f"Expected an encoder with an nn.Linear or nn.Conv2d in it, found {type(encoder).__name__} without: "
-            "take one of networks.build_encoder."
+            "take one of components.build_encoder."
         )
     return layers[-1]
 
