@@ -71,7 +71,7 @@ def takes(number):
 
 
 # A rule for each seed, since a priority belongs to a rule: seeds come in turn, and a sweep that is cut short has whole
-# tables of few seeds. One thread a run: two runs side by side use two cores better than one run on both.
+# tables of few seeds. One thread a run, since a result's last digits depend on the number of threads.
 for seed in range(sweep.seeds):
 
     rule:

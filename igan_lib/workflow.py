@@ -103,7 +103,7 @@ class Sweep(BaseModel):
         for study in self.chosen() if self.gpus else []:
             for index, name in enumerate(self.runs(study)):
                 row, pair = divmod(index, len(study.pairs))
-                dealt.setdefault(name, (row + pair) % self.gpus)
+                dealt[name] = (row + pair) % self.gpus
         return dealt
 
     def unfinished(self) -> list[Unfinished]:
