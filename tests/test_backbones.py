@@ -170,6 +170,8 @@ def small_file(network):
         if tensor.ndim > 1:
             row = torch.randn(tensor.shape[1:], generator=generator) / tensor[0].numel() ** 0.5
             weights[name] = row.expand(tensor.shape)
+        elif name.endswith(("bias", "running_mean")):
+            weights[name] = torch.randn(tensor.shape, generator=generator)
         elif tensor.is_floating_point():
             weights[name] = torch.rand(tensor.shape, generator=generator) + 0.1
         else:
@@ -199,6 +201,7 @@ def test_alexnet_gives_fc6_after_relu(monkeypatch, tmp_path):
     with torch.no_grad():
         pooled = whole.avgpool(whole.features(images)).reshape(2, 9216)
         fc6 = pooled @ whole.classifier[1].weight.T + whole.classifier[1].bias
+        assert 0.1 < (fc6 < 0).float().mean() < 0.9
         torch.testing.assert_close(network(images), fc6.clamp(min=0))
     assert network(images).shape == (2, BACKBONES["alexnet"].dimension)
     assert not network.training
