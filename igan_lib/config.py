@@ -6,11 +6,12 @@ off unless asked for; the named variant "igan+" is made of such settings (see `e
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator
 
 from igan_lib.networks import CODE_LENGTH, EncoderName
 
 LossName = Literal["c", "s", "h", "a", "1"]
+LossNames = Annotated[tuple[LossName, ...], Strict(False)]  # a list too, since JSON has no tuples
 ALL_LOSSES: tuple[LossName, ...] = ("c", "s", "h", "a", "1")
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -21,14 +22,14 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 class IGANConfig(BaseModel):
     """What IGAN may vary. Extra keys are refused, values are checked, instances are immutable."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)  # strict: "7" is no number, 1 no truth value
 
     encoder: EncoderName = "lenet"  # 3.2: LeNet for M <-> U, four convolutions for S -> M
     code_length: Annotated[int, Field(ge=8, multiple_of=8)] = CODE_LENGTH  # 3.2: 64; whole bytes pack
     batch_norm: bool = True  # in the encoder; not in the paper, in the authors' released code
     generator_width: Annotated[int, Field(ge=1)] = 16  # not in the paper; see networks.Generator
     discriminator_width: Annotated[int, Field(ge=1)] = 16  # not in the paper; as wide as the generators
-    losses: tuple[LossName, ...] = ALL_LOSSES  # Table 4 switches them; what is off is not computed
+    losses: LossNames = ALL_LOSSES  # Table 4 switches them; what is off is not computed
 
     alpha: NonNegative = 0.1  # weight of L_h; Eq. 11 puts alpha on L_h, Eq. 12 on L_s: we follow Eq. 11
     beta: NonNegative = 1.0  # weight of L_s as scaled in losses.centroid_distance

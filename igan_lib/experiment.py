@@ -89,8 +89,12 @@ class ExperimentConfig(IGANConfig, Schedule):
 
     @property
     def name(self) -> str:
-        """`<method>-<source>-<target>-<profile>-s<seed>-<hash8>`, safe as a file name."""
-        source, target = (re.sub(r"[^\w.+]+", "_", domain).strip("_") for domain in (self.source, self.target))
+        """`<method>-<source>-<target>-<profile>-s<seed>-<hash8>`, safe as a file name.
+
+        Of a long path the last 80 bytes are kept, since a file's name ends at 255; the hash tells such runs apart.
+        """
+        safe = (re.sub(r"[^\w.+]+", "_", domain).strip("_") for domain in (self.source, self.target))
+        source, target = (name.encode()[-80:].decode(errors="ignore") for name in safe)
         return f"{self.method}-{source}-{target}-{self.profile}-s{self.seed}-{self.hash8}"
 
 
