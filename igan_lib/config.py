@@ -38,7 +38,7 @@ class IGANConfig(BaseModel):
     epsilon: NonNegative = 0.1  # Eq. 5; not given
     v: NonNegative = 0.01  # Eq. 2 asks for "a very small number"; the released code has 0.01
     threshold: Fraction = 0.9  # T of Eq. 4; not given
-    ramp: bool = True  # target terms grow as 2 / (1 + exp(-10 p)) - 1, as in the released code
+    ramp: bool = True  # epsilon, beta, adversarial grow by schedules.ramp (released code); L_1's target half does not
 
     optimizer: Literal["adam", "sgd"] = "adam"  # 2.3 says SGD; with it the generators' loss ran away on S -> M
     learning_rate: Positive = 5e-4  # of E and C; not given
