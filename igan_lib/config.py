@@ -6,12 +6,13 @@ off unless asked for; the named variant "igan+" is made of such settings (see `p
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator
 
 from igan_lib.components import EncoderName
 from igan_lib.networks import CODE_LENGTH
 
 LossName = Literal["c", "s", "h", "a", "1"]
+LossNames = Annotated[tuple[LossName, ...], Strict(False)]  # a list too, since JSON has no tuples
 ALL_LOSSES: tuple[LossName, ...] = ("c", "s", "h", "a", "1")
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -22,7 +23,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 class IGANConfig(BaseModel):
     """What IGAN may vary. Extra keys are refused, values are checked, instances are immutable."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)  # strict: "7" is no number, 1 no truth value
 
     encoder: EncoderName = "lenet"  # 3.2: LeNet for M <-> U, four convolutions for S -> M; mlp on features
     code_length: Annotated[int, Field(ge=8, multiple_of=8)] = CODE_LENGTH  # 3.2: 64; whole bytes pack
@@ -31,7 +32,7 @@ class IGANConfig(BaseModel):
     discriminator_width: Annotated[int, Field(ge=1)] = 16  # not in the paper; as wide as the generators
     generators: Literal["two", "one"] = "two"  # one: a single G with the domain as a further input, as Duplex has (2.4)
     discriminators: Literal["n+1", "real/fake"] = "n+1"  # real/fake: D is not told the classes (2.4 on MSTN, Co-GAN)
-    losses: tuple[LossName, ...] = ALL_LOSSES  # Table 4 switches them; what is off is not computed
+    losses: LossNames = ALL_LOSSES  # Table 4 switches them; what is off is not computed
 
     alpha: NonNegative = 0.1  # weight of L_h; Eq. 11 puts alpha on L_h, Eq. 12 on L_s: we follow Eq. 11
     beta: NonNegative = 1.0  # weight of L_s as scaled in losses.centroid_distance
@@ -40,7 +41,7 @@ class IGANConfig(BaseModel):
     epsilon: NonNegative = 0.1  # Eq. 5; not given
     v: NonNegative = 0.01  # Eq. 2 asks for "a very small number"; the released code has 0.01
     threshold: Fraction = 0.9  # T of Eq. 4; not given
-    ramp: bool = True  # target terms grow as 2 / (1 + exp(-10 p)) - 1, as in the released code
+    ramp: bool = True  # epsilon, beta, adversarial grow by schedules.ramp (released code); L_1's target half does not
 
     optimizer: Literal["adam", "sgd"] = "adam"  # 2.3 says SGD; with it the generators' loss ran away on S -> M
     learning_rate: Positive = 5e-4  # of E and C; not given

@@ -8,6 +8,7 @@ Nothing here changes the size or the colours of an image, `igan_lib.images` alon
 - SVHN, cropped digits (73,257 + 26,032; Netzer et al. 2011).
 """
 
+import shutil
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from igan_lib.errors import DataError
+from igan_lib.files import left_by_killed, process_tag
 from igan_lib.images import convert_images
 
 DIGITS = tuple("0123456789")
@@ -210,10 +212,15 @@ def _read_torchvision(name: str, root: Path, download: bool, read: _Read) -> Raw
 
 
 def _download(name: str, root: Path, read: _Read) -> None:
-    """Fetch both splits beside their place and move them in when complete: a broken download leaves nothing behind."""
+    """Fetch both splits beside their place and move them in when complete: a broken download leaves nothing behind.
+
+    What a killed one left is removed by the next.
+    """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{name}-", dir=root) as folder:
+        for left in left_by_killed(root, f".{name}-"):
+            shutil.rmtree(left)
+        with TemporaryDirectory(prefix=f".{name}-{process_tag()}-", dir=root) as folder:
             for train in (True, False):
                 read(folder, train, True)
             for file in FILES[name]:

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from igan_lib.batches import BalancedStream, BatchStream
 from igan_lib.domains import TrainingData
 from igan_lib.errors import ConfigError, TrainingError
-from igan_lib.files import atomic_path
+from igan_lib.files import atomic_path, remove_left_partials
 from igan_lib.images import to_input
 from igan_lib.memory import keep_freed_memory
 
@@ -44,7 +44,7 @@ Callback = Callable[[int, "Method", HistoryRow], None]
 class Schedule(BaseModel):
     """How long and in what portions a method is trained."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)  # strict: "7" is no number
 
     batch_size: Annotated[int, Field(ge=2)] = 100  # 3.2: 100 for M <-> U, 200 for S -> M; of each domain
     pretrain_steps: Annotated[int, Field(ge=0)] = 500  # not given; source-only training error is near zero by then
@@ -113,7 +113,8 @@ def fit(
         method: see `Method`; it is moved to `device` and changed in place.
         data: images of both domains and the source's labels; there are no target labels in it.
         seed: of the batches (and, through torch.manual_seed, of what the method draws while training).
-        checkpoint: file to write every `schedule.checkpoint_every` steps and to go on from; None: none is written.
+        checkpoint: file to write every `schedule.checkpoint_every` steps and to go on from; None: none is written. What
+            a killed process left of it half-written is removed.
         fingerprint: what the checkpoint belongs to, such as a config's hash; another one is refused.
         on_log: called with (step, method, row) for each new row of the history, for live curves.
         progress: show a progress bar with the losses.
@@ -139,8 +140,10 @@ def fit(
     target = BatchStream(len(data.x_t), schedule.batch_size, seed=2 * seed + 1)
     total = schedule.pretrain_steps + schedule.steps
     done, history = 0, []
-    if checkpoint is not None and checkpoint.exists():
-        done, history = load_checkpoint(checkpoint, method, fingerprint)
+    if checkpoint is not None:
+        remove_left_partials(checkpoint)
+        if checkpoint.exists():
+            done, history = load_checkpoint(checkpoint, method, fingerprint)
 
     with tqdm(total=total, initial=done, disable=not progress, desc="train", unit="step", mininterval=0.5) as bar:
         for now in range(done, total):

@@ -133,7 +133,8 @@ def main(root):
                 left = sorted(path.name for path in folder.iterdir())
             in_a_process(folder, settings, schedule, None)
             ended = json.loads((folder / "outcome.json").read_text())
-            outcomes.setdefault(scenario, {})[name] = ended | {"signals": signals, "left": left}
+            ended |= {"signals": signals, "left": left, "at_end": sorted(path.name for path in folder.iterdir())}
+            outcomes.setdefault(scenario, {})[name] = ended
     (root / "outcomes.json").write_text(json.dumps(outcomes))
 
 

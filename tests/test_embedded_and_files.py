@@ -1,5 +1,8 @@
 """Embedded domains and files in torchvision's layout, whole and damaged."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +162,29 @@ def test_broken_download_leaves_nothing_behind(small, tmp_path, monkeypatch):
         load_domain("usps", root=tmp_path, download=True)
     assert "download" in message(error)
     assert not list(tmp_path.iterdir())
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from igan_lib import readers
+def read(folder, train, fetch):
+    (Path(folder) / "usps.bz2").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+readers._download("usps", Path(sys.argv[1]), read)
+"""
+
+
+def test_the_next_download_removes_what_a_killed_one_left(small, tmp_path, monkeypatch):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=environment).returncode < 0
+    (left,) = tmp_path.iterdir()
+    assert (left / "usps.bz2").read_bytes() == b"half"
+    at_work = tmp_path / left.name.replace("usps-", "mnist-", 1)
+    at_work.mkdir()
+    monkeypatch.setattr("torchvision.datasets.USPS", FakeUSPS)
+    load_domain("usps", root=tmp_path, download=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [at_work.name, "usps.bz2", "usps.t.bz2"]
 
 
 # The real files

@@ -14,6 +14,7 @@ from igan_lib import experiment, presets
 from igan_lib.config import IGANConfig
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import METHODS, PROFILES, ExperimentConfig, preset
+from igan_lib.files import atomic_path
 from igan_lib.images import normalize_contrast
 from igan_lib.training import Schedule
 
@@ -65,6 +66,13 @@ def test_pairs_with_svhn_take_what_the_paper_prints(pair):
         ({"steps": 1.5}, ("steps", "1.5")),
         ({"steps": None}, ("steps", "None")),
         ({"alpha": [1]}, ("alpha", "[1]")),
+        ({"steps": "7"}, ("steps", "'7'", "integer")),
+        ({"steps": True}, ("steps", "True")),
+        ({"alpha": "0.1"}, ("alpha", "'0.1'", "number")),
+        ({"augment": 1}, ("augment", "1", "boolean")),
+        ({"augment": "yes"}, ("augment", "'yes'")),
+        ({"train_limit": "50"}, ("train_limit", "'50'")),
+        ({"losses": "c"}, ("losses", "'c'")),
         ({"beta": -1}, ("beta", "-1")),
         ({"threshold": 1.0}, ("threshold", "1.0")),
         ({"seed": -1}, ("seed", "-1")),
@@ -80,6 +88,13 @@ def test_a_wrong_setting_is_one_sentence(settings, parts):
     with pytest.raises(ConfigError) as caught:
         preset("mnist", "usps", **settings)
     one_sentence(caught.value, *parts)
+
+
+def test_what_json_can_say_is_understood():
+    config = preset("mnist", "usps", **json.loads('{"losses": ["c", "s"], "alpha": 1, "ramp": false, "steps": 7}'))
+    assert (config.losses, config.alpha, config.ramp, config.steps) == (("c", "s"), 1.0, False, 7)
+    assert isinstance(config.alpha, float)
+    assert ExperimentConfig.model_validate_json(config.model_dump_json()) == config
 
 
 def test_a_pair_has_two_domains():
@@ -218,6 +233,20 @@ def test_the_name_is_a_safe_file_name(tmp_path, domain, shown):
     path.touch()
     assert list(path.parent.iterdir()) == [path] and path.parent == tmp_path / "runs"
     assert not set(config.name) & set('/\\:*?"<>| \n')
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "字", "a/"])
+def test_long_paths_have_names_that_fit_a_file_system(tmp_path, letter):
+    long = letter * 200
+    config = preset(f"folder:/{long}/own", f"npz:{long}.npz", method="source-only", profile="quick", seed=2**32 - 1)
+    assert config.source != config.name and "own-" in config.name and ".npz-quick" in config.name
+    for path in (experiment.result_path(config, tmp_path), tmp_path / "checkpoints" / f"{config.name}.pt"):
+        with atomic_path(path) as partial:  # the longest name of all
+            partial.write_text("")
+            assert len(partial.name.encode()) < 250
+        assert path.is_file()
+    other = preset(f"folder:/x{long}/own", f"npz:{long}.npz", method="source-only", profile="quick", seed=2**32 - 1)
+    assert other.name != config.name
 
 
 def test_paths_that_look_alike_have_names_of_their_own():

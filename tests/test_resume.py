@@ -60,6 +60,11 @@ def test_a_checkpoint_is_written_beside_the_old_one(outcomes):
         assert outcomes[scenario]["mid-stage, while adapting"]["left"] == ["run.pt"]
 
 
+@pytest.mark.parametrize("scenario", runs.SCENARIOS)
+def test_half_a_checkpoint_does_not_outlive_the_next_start(outcomes, scenario):
+    assert all(found["at_end"] == ["outcome.json", "run.pt"] for found in outcomes[scenario].values())
+
+
 # ---------------------------------------------------------------- in one process
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from igan_lib import igan as igan_module
 from igan_lib import schedules
 from igan_lib.config import IGANConfig
+from igan_lib.explain import defaults_table
 from igan_lib.igan import IGAN
 from igan_lib.schedules import cosine_decay, ramp
 
@@ -53,6 +54,25 @@ def test_the_method_takes_its_factors_from_here(monkeypatch):
     assert sorted(asked) == [("decay", 0.25), ("ramp", 0.25)]
     assert epsilons == [0.5 * config.epsilon]
     assert method.optimizers["encoder"].param_groups[0]["lr"] == 0.25 * 0.1
+
+
+def updated(**settings):
+    """The weights of a small IGAN after its first step."""
+    torch.manual_seed(0)
+    sizes = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "threshold": 0.0}
+    method = IGAN(IGANConfig(**sizes, **settings), 1, 28, 2).train()
+    x_s, x_t = torch.rand(2, 4, 1, 28, 28, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    method.update(x_s, torch.tensor([0, 1, 0, 1]), x_t)
+    return torch.cat([p.detach().flatten() for p in method.parameters()])
+
+
+@pytest.mark.parametrize("weight", ["alpha", "beta", "chi", "adversarial", "epsilon"])
+def test_the_comment_names_the_weights_that_are_zero_at_first(weight):
+    why = defaults_table(IGANConfig).set_index("name").loc["ramp", "why"]
+    ramped = torch.equal(updated(**{weight: 0.3}), updated(**{weight: 0.6}))
+    assert ramped == (weight in why.partition(" grow")[0])
+    # L_1 is whole from the first step, its target half too: G^t learns from it alone.
+    assert "L_1's target half does not" in why
 
 
 def test_notebook_02_shows_these_functions_and_types_no_formula_again():
