@@ -14,6 +14,7 @@ from igan_lib.config import ALL_LOSSES
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import METHODS, PROFILES, RunResult, preset, result_path
 from igan_lib.files import write_text
+from igan_lib.presets import BASELINES
 from igan_lib.studies import STUDIES
 from igan_lib.workflow import make_sweep, pairs_text, parse_pairs, run_arguments, visible_device
 
@@ -52,7 +53,7 @@ def sweep(**values):
 def test_the_arguments_of_a_run_make_the_same_configuration(source, target, seed, profile, method, data):
     if source == target:
         return
-    changes = data.draw(st.fixed_dictionaries({}, optional=SETTINGS))
+    changes = {} if method in BASELINES else data.draw(st.fixed_dictionaries({}, optional=SETTINGS))
     config = preset(source, target, seed=seed, profile=profile, method=method, **changes)
     assert _configs(_parser().parse_args(run_arguments(config))) == [config]
 
@@ -106,7 +107,7 @@ def test_two_pairs_of_one_column_are_refused():
     ("values", "words"),
     [
         ({"seed": 3}, "studies, profile, seeds, pairs, results, gpus, runs_per_gpu, found 'seed'"),
-        ({"studies": "table1,tabel4"}, "table1, table4, table4-no-batch-norm, arguments, found 'tabel4'"),
+        ({"studies": "table1,tabel4"}, "table4, table4-no-batch-norm, arguments, found 'tabel4'"),
         ({"profile": "cpuu"}, "profile"),
         ({"seeds": 0}, "seeds"),
         ({"seeds": "five"}, "seeds"),

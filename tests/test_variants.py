@@ -103,7 +103,8 @@ def test_real_fake_losses_are_binary_cross_entropies():
     x_s, x_t = inputs(1), inputs(2)
     with torch.no_grad():
         u_s, u_t = method.net.encoder(x_s), method.net.encoder(x_t)
-        game = [(method.d_s, x_s, method.g_s(u_t)), (method.d_t, x_t, method.g_t(u_s))]
+        both = torch.cat([u_s, u_t])  # the generators' batch norm sees both domains
+        game = [(method.d_s, x_s, method.g_s(both)[6:]), (method.d_t, x_t, method.g_t(both)[:6])]
         p_real = [[d(x).softmax(1)[:, 0] for x in (real, fake)] for d, real, fake in game]
     losses = method.update(x_s, Y_S, x_t)
     expected_d = sum(-real.log().mean() - (1 - fake).log().mean() for real, fake in p_real)
