@@ -289,6 +289,19 @@ def test_a_run_learns_the_source_and_is_evaluated_by_similarity(method):
     assert codes.shape == (30, BITS) and codes.abs().max() < 1
 
 
+def test_source_only_is_the_network_as_it_was_after_pretraining():
+    method = make(NoDA)
+    method.pretrain(X_S, Y_S)
+    then = copy.deepcopy(method.net)
+    method.finish_pretraining()
+    method.update(X_S, Y_S, X_T)
+    method.start_stage()
+    method.update(X_S, Y_S, X_T)
+    assert same_state(method.source_only, then)
+    assert not same_state(method.net, then)
+    assert not any(p.requires_grad for p in method.source_only.parameters())
+
+
 def test_settings_are_checked():
     for wrong in ({"mmd": -1}, {"code_length": 12}, {"per_class": 0}, {"gamma": 1}, {"similar_weight": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -1,5 +1,7 @@
 """The interface that ITQ, BA and UH-BDNN share: what they are given, what they give back, what they refuse."""
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -150,3 +152,25 @@ def test_a_subsample_is_of_different_rows_in_their_order():
     rows = subsample(x, 20, np.random.default_rng(0))[:, 0]
     assert len(rows) == 20 and (np.diff(rows) > 0).all()
     assert subsample(x, 50, np.random.default_rng(0)) is x
+
+
+@pytest.mark.parametrize("step", ["itq.rotation_step", "ba.decoder_step", "ba.codes_step", "uh_bdnn.codes_step"])
+def test_a_step_that_makes_things_worse_does_not_pass(step, monkeypatch):
+    x, _ = clustered_features()
+    module, name = step.split(".")
+    right, calls = getattr(importlib.import_module(f"igan_lib.baselines.{module}"), name), []
+
+    def worse(*arguments):
+        calls.append(1)
+        found = right(*arguments)
+        if len(calls) < 2:
+            return found
+        if name == "decoder_step":
+            return found[0], found[1] + 1
+        return -found if module != "ba" else 1 - found
+
+    monkeypatch.setattr(f"igan_lib.baselines.{step}", worse)
+    methods = small_methods() | {"ba": BA(code_length=8, mu_schedule=((0.0, 3),), svm_iterations=5)}
+    with pytest.raises(AssertionError, match="rose"):
+        methods[module].fit(x, seed=0)
+    assert len(calls) == 2
