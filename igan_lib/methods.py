@@ -17,13 +17,12 @@ def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
     torch.manual_seed(config.seed)
     if config.method in ("noda", "dah", "suh"):
         encoder = build_encoder(config.encoder, pair.shape, config.code_length, config.batch_norm)
-        # DAH's published weights, 1, 5e3 and 1, are of sums over a batch beside a sum over its n^2 pairs: divided by
-        # the pairs they are weights of means. The quantisation is a mean over the d bits besides.
+        # DAH's published weights of quantisation and entropy, 1, are of sums over a batch beside a sum over its n^2
+        # pairs: divided by the pairs they are weights of means. The quantisation is a mean over the d bits besides.
         n, d = config.batch_size, config.code_length
         settings = DAHConfig(
             code_length=d,
             quantization=2 * d / n,
-            mmd=5e3 / (2 * n),
             entropy=1 / n,
             learning_rate=config.learning_rate,
             steps=config.steps,
