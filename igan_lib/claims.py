@@ -1,0 +1,237 @@
+"""The claims of `paper_claims`, each decided from the results, by the rules of `effects`.
+
+Conditions other than the paper's:
+
+- A difference between two of our own rows counts at best as "direction only" where their backbone is not the paper's,
+  or where an average lacks S → M, for which all of SVHN is needed. Such an average is compared with what the paper
+  prints for the other columns.
+- A difference to another method's printed number tells about methods only where the backbone is the paper's: elsewhere
+  it counts as not run.
+
+A claim of several parts holds where all hold, and has the verdict of its worst part.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from igan_lib.effects import VERDICTS, Effect, Evidence, readable
+from igan_lib.files import write_text
+from igan_lib.paper import AVERAGES, S_M, TABLES
+from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
+
+COLUMNS = ["claim", "section", "sentence", "verdict", "numbers", "n"]
+OURS = "igan"  # the row of Tables 1 and 2 that is the paper's method
+SHOWN = 4  # a claim of more parts is told by its weakest
+
+
+def _why_missing(name: str) -> str:
+    return "S → M needs all of SVHN, of which svhn7k is a part" if name == S_M else "no runs"
+
+
+def _not_comparable(evidence: Evidence, study: str, name: str) -> str:
+    """Why our runs can't be held against the paper's printed numbers of other methods; empty where they can."""
+    backbone = evidence.other_backbone(study, OURS, name)
+    return f"ours are of frozen {backbone} features, the printed number of AlexNet" if backbone else ""
+
+
+def over_printed(evidence: Evidence, study: str, table: str, other: str, sizes: dict[str, float]) -> list[Effect]:
+    """Ours over another method's printed numbers; sizes: column -> the difference as the paper's sentence gives it."""
+    effects = []
+    for name, size in sizes.items():
+        printed = TABLES[table][other][name]
+        reason = _not_comparable(evidence, study, name)
+        values = {} if reason else evidence.values(study, OURS, name)
+        what = f"{OURS} over {other}'s printed {printed:.1f} {readable(name)}"
+        effects.append(
+            Effect(what, tuple(value - printed for value in values.values()), size, reason=reason or _why_missing(name))
+        )
+    return effects
+
+
+def average_over_printed(evidence: Evidence, study: str, table: str, other: str, size: float) -> list[Effect]:
+    """Ours over another method's average; it takes every column, since methods differ in their strong ones."""
+    cells = TABLES[table][other]
+    printed = sum(cells.values()) / len(cells)
+    by_column = {name: evidence.values(study, OURS, name) for name in cells}
+    missing = [name for name, values in by_column.items() if not values]
+    reasons = [_not_comparable(evidence, study, name) for name in cells] + [_why_missing(name) for name in missing]
+    reason = next(filter(None, reasons), "no seed has all columns")
+    usable = [] if any(reasons) else sorted(set.intersection(*map(set, by_column.values())))
+    values = tuple(sum(values[seed] for values in by_column.values()) / len(cells) - printed for seed in usable)
+    return [Effect(f"{OURS}'s average over {other}'s {printed:.2f}", values, size, reason=reason)]
+
+
+def over_rows(evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]) -> list[Effect]:
+    """One of our rows over another, column by column."""
+    return [_over(evidence, study, step, [name], step.printed.get(name)) for name in columns for step in steps]
+
+
+def over_rows_on_average(
+    evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]
+) -> list[Effect]:
+    """One of our rows over another, mean over the columns; S → M is left out where it was not run."""
+    effects = []
+    for step in steps:
+        names = _with_runs(evidence, study, [step], columns)
+        size = step.average
+        if len(names) < len(columns) and step.printed:
+            size = sum(step.printed[name] for name in names) / len(names)
+        effects.append(_over(evidence, study, step, names, size, whole=len(names) == len(columns)))
+    return effects
+
+
+def first_adds_more(evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]) -> list[Effect]:
+    """What the first step adds, less what each other step adds, mean over the columns as in `over_rows_on_average`."""
+    first, *others = steps
+    effects = []
+    for other in others:
+        names = _with_runs(evidence, study, [first, other], columns)
+        ours, theirs = (evidence.differences(study, step, names) for step in (first, other))
+        values = tuple(ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys()))
+        what = f"{_added(first)} beyond {_added(other)} {readable(*names)}"
+        limit = _limit(evidence, study, first.row, names, len(names) == len(columns))
+        effects.append(Effect(what, values, limit=limit, reason="no runs"))
+    return effects
+
+
+def _with_runs(evidence: Evidence, study: str, steps: list[Step], columns: tuple[str, ...]) -> list[str]:
+    """The columns without S → M, unless every row of the steps has a run there."""
+    whole = all(evidence.differences(study, step, [S_M]) for step in steps) if S_M in columns else True
+    return [name for name in columns if whole or name != S_M]
+
+
+def _limit(evidence: Evidence, study: str, row: str, names: list[str], whole: bool) -> str:
+    backbone = evidence.other_backbone(study, row, names[0])
+    if backbone:
+        return f"at best a direction: frozen {backbone} features, not AlexNet"
+    return "" if whole else "at best a direction: without S → M"
+
+
+def _over(
+    evidence: Evidence, study: str, step: Step, names: list[str], size: float | None, whole: bool = True
+) -> Effect:
+    values = tuple(evidence.differences(study, step, names).values())
+    what = f"{step.row} over {step.base} {readable(*names)}"
+    return Effect(what, values, size, _limit(evidence, study, step.row, names, whole), "no runs")
+
+
+def _added(step: Step) -> str:
+    """The loss that a step adds."""
+    return step.row.removeprefix(f"{step.base}+")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the measures of Figure 2 say of one direction, one network each: there is no interval."""
+
+    what: str
+    before: tuple[float, float]  # silhouette, purity
+    after: tuple[float, float]
+
+    n = 1
+
+    @property
+    def verdict(self) -> str:
+        """A direction where both rise; one network can't show more."""
+        rises = all(after > before for before, after in zip(self.before, self.after, strict=True))
+        return "direction only" if rises else "not reproduced"
+
+    def __str__(self) -> str:
+        (silhouette, purity), (silhouette_after, purity_after) = self.before, self.after
+        return (
+            f"{self.what}: silhouette {silhouette:.2f} before, {silhouette_after:.2f} after, "
+            f"neighbour purity {purity:.1f} % before, {purity_after:.1f} % after, at best a direction: one network each"
+        )
+
+
+def figure2(evidence: Evidence, directions: Iterable[str]) -> list[Effect | Picture]:
+    """The target's codes before and after adaptation, from the table that notebook 08 writes."""
+    measured = {}
+    if evidence.figure2 is not None:
+        measured = {panel: tuple(numbers) for panel, *numbers in evidence.figure2.itertuples(index=False)}
+    found = []
+    for direction in directions:
+        before, after = f"{direction}, source only", f"{direction}, adapted"
+        if before in measured and after in measured:
+            found.append(Picture(direction, measured[before], measured[after]))
+        else:
+            found.append(Effect(direction, reason="figure2.csv has no such panels"))
+    return found
+
+
+TESTS = {
+    test.__name__: test
+    for test in (over_printed, average_over_printed, over_rows, over_rows_on_average, first_adds_more, figure2)
+}
+
+
+def decide(evidence: Evidence, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
+    """One line a claim: verdict, the numbers behind it as a sentence, and n, the seeds of the part with the fewest."""
+    lines = []
+    for claim in claims:
+        parts = [part for check in claim.checks if not check.beside for part in _effects(evidence, check)]
+        worst = min(parts, key=lambda part: VERDICTS.index(part.verdict))
+        beside = [
+            f"{check.beside}: {effect}"
+            for check in claim.checks
+            if check.beside
+            for effect in _effects(evidence, check)
+            if effect.n
+        ]
+        numbers = _told(parts) + (f" Not judged: {'; '.join(beside)}." if beside else "")
+        n = min(part.n for part in parts)
+        lines.append([claim.id, claim.section, claim.sentence, worst.verdict, numbers, n])
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _effects(evidence: Evidence, check: Check) -> list[Effect | Picture]:
+    return TESTS[check.test](evidence, **check.arguments)
+
+
+def _told(parts: list[Effect | Picture]) -> str:
+    """The parts one by one; of many the weakest, and how many have which verdict."""
+    if len(parts) == 1:
+        return f"{parts[0]}."
+    reasons = {"" if part.n else part.reason for part in parts}
+    if len(reasons) == 1 and "" not in reasons:
+        return f"{len(parts)} differences not run: {reasons.pop()}."
+    if len(parts) <= SHOWN:
+        return "; ".join(f"{part} [{part.verdict}]" if part.n else str(part) for part in parts) + "."
+    weakest = min(parts, key=_strength)
+    verdicts = [part.verdict for part in parts]
+    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in reversed(VERDICTS) if verdict in verdicts)
+    return f"{len(parts)} differences: {counts}; the weakest: {weakest}."
+
+
+def _strength(part: Effect) -> tuple[int, float]:
+    """Orders parts by verdict, then by how far the interval lies above zero."""
+    low = part.interval[1]
+    return VERDICTS.index(part.verdict), 0.0 if math.isnan(low) else low
+
+
+def averages() -> pd.DataFrame:
+    """Every printed average beside that of its row's printed cells, and whether rounding explains the difference."""
+    lines = []
+    for table, printed in AVERAGES.items():
+        for row, average in printed.items():
+            cells = TABLES[table][row].values()
+            computed = sum(cells) / len(cells)
+            label = row if isinstance(row, str) else "+".join(f"L_{loss}" for loss in row)
+            # Half a hundredth, and what floating point adds to it.
+            lines.append([table, label, average, computed, abs(average - computed) < 0.005 + 1e-9])
+    return pd.DataFrame(lines, columns=["table", "row", "printed", "computed", "follows"])
+
+
+def read_figure2(results: Path, profile: str) -> pd.DataFrame | None:
+    """The table that notebook 08 writes, or None; it writes one for profile `cpu` only."""
+    path = results / "tables" / "figure2.csv"
+    return pd.read_csv(path) if profile == "cpu" and path.exists() else None
+
+
+def write_claims(table: pd.DataFrame, path: Path) -> None:
+    """Write a `decide` table as CSV."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))

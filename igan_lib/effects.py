@@ -1,0 +1,128 @@
+"""Effects: differences on the same seeds, what is said of one, and where they come from.
+
+An effect is in per cent points, with its 95 % t-interval over seeds. The rules, which `Effect.verdict` follows:
+
+- "not run": no values, or nothing that they may be compared with; "too few seeds": fewer than five;
+- "not reproduced": the interval does not lie above zero;
+- "direction only": it lies above zero, and below the difference that the paper prints;
+- "reproduced": it lies above zero, and the printed difference lies inside it or below it.
+
+A loss that the paper concedes (a printed difference below zero) is reproduced where ours is no larger, so where the
+printed difference lies inside the interval or below it, and not reproduced otherwise. Where the paper prints no
+difference, the sign decides.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from igan_lib.experiment import RunResult
+from igan_lib.paper_claims import Step
+from igan_lib.studies import STUDIES, Row, Study, column
+from igan_lib.study_tables import Cells
+from igan_lib.tables import SEEDS_FOR_A_VERDICT, t_interval
+
+# From worst to best: a claim of several parts is as good as the worst of them.
+VERDICTS = ("not reproduced", "not run", "too few seeds", "direction only", "reproduced")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference that a claim rests on, seed by seed, in per cent points."""
+
+    what: str
+    values: tuple[float, ...] = ()
+    printed: float | None = None  # None: only a sign is claimed
+    limit: str = ""  # why it counts at best as "direction only"
+    reason: str = ""  # why there are no values
+
+    @property
+    def n(self) -> int:
+        """The number of seeds."""
+        return len(self.values)
+
+    @property
+    def interval(self) -> tuple[float, float, float]:
+        """Mean and ends of the 95 % t-interval; NaN where there is none."""
+        return t_interval(self.values) if self.values else (math.nan, math.nan, math.nan)
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS`, by the rules of this file."""
+        _, low, high = self.interval
+        if len(self.values) < SEEDS_FOR_A_VERDICT:
+            return "too few seeds" if self.values else "not run"
+        reached = self.printed is None or self.printed <= high
+        if self.printed is not None and self.printed < 0:
+            found = "reproduced" if reached else "not reproduced"
+        elif low <= 0:
+            found = "not reproduced"
+        else:
+            found = "reproduced" if reached else "direction only"
+        return "direction only" if self.limit and found == "reproduced" else found
+
+    def __str__(self) -> str:
+        if not self.values:
+            return f"{self.what}: not run, {self.reason}"
+        mean, low, high = self.interval
+        spread = "" if math.isnan(low) else f" ({low:+.2f} to {high:+.2f})"
+        printed = "" if self.printed is None else f", printed {self.printed:+.2f}"
+        limit = f", {self.limit}" if self.limit else ""
+        return f"{self.what}: {mean:+.2f}{spread}, n = {len(self.values)}{printed}{limit}"
+
+
+class Evidence:
+    """The results of one profile, as the tests ask for them.
+
+    Args:
+        results: any results; only those that are exactly a run of a study under `profile` count.
+        figure2: the table that notebook 08 writes, or None.
+        studies: the tables by name.
+    """
+
+    def __init__(
+        self,
+        results: Iterable[RunResult],
+        profile: str = "cpu",
+        figure2: pd.DataFrame | None = None,
+        studies: dict[str, Study] = STUDIES,
+    ) -> None:
+        results = list(results)
+        self.figure2, self.profile = figure2, profile
+        self._cells = {name: Cells(study, results, profile) for name, study in studies.items()}
+
+    def _row(self, study: str, label: str) -> Row:
+        (row,) = [row for row in self._cells[study].study.rows if row.label == label]
+        return row
+
+    def values(self, study: str, label: str, name: str) -> dict[int, float]:
+        """Seed -> value of the cell, also of a column that is not the study's own; empty without runs."""
+        return self._cells[study].values(self._row(study, label), as_pair(name))
+
+    def other_backbone(self, study: str, label: str, name: str) -> str:
+        """The backbone of the cell, where the paper uses AlexNet and we do not; else empty."""
+        config = self._cells[study].study.config(self._row(study, label), as_pair(name), 0, self.profile)
+        return "" if config.backbone in ("none", "alexnet") else config.backbone
+
+    def differences(self, study: str, step: Step, names: Iterable[str]) -> dict[int, float]:
+        """Seed -> row minus base, mean over the columns, of the seeds that all of their cells have."""
+        by_column = []
+        for name in names:
+            row, base = self.values(study, step.row, name), self.values(study, step.base, name)
+            by_column.append({seed: row[seed] - base[seed] for seed in row.keys() & base.keys()})
+        common = set.intersection(*map(set, by_column)) if by_column else set()
+        return {seed: sum(values[seed] for values in by_column) / len(by_column) for seed in sorted(common)}
+
+
+def as_pair(name: str) -> tuple[str, str]:
+    """The pair of a column's name: "mnist->usps" or, for a user's file, "npz:FILE->usps"."""
+    source, _, target = name.partition("->")
+    return source, target
+
+
+def readable(*names: str) -> str:
+    """Columns as a reader sees them: "on mnist → usps", or "on average over mnist → usps and usps → mnist"."""
+    texts = [column(as_pair(name)).replace("->", " → ") for name in names]
+    return f"on {texts[0]}" if len(texts) == 1 else f"on average over {', '.join(texts[:-1])} and {texts[-1]}"

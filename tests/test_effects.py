@@ -1,0 +1,104 @@
+"""The rules for one effect at their edges, and what an effect is taken from."""
+
+import math
+
+import numpy as np
+import pytest
+from claim_makers import results
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from igan_lib.effects import VERDICTS, Effect, Evidence, readable
+from igan_lib.paper_claims import Step
+from igan_lib.studies import M_U, U_M
+
+
+def spread(mean, step):
+    """Five values whose 95 % interval is mean ± 1.963 step."""
+    return tuple(mean + step * place for place in (-2, -1, 0, 1, 2))
+
+
+HALF = stats.t.ppf(0.975, 4) * math.sqrt(2.5) / math.sqrt(5)
+
+
+@pytest.mark.parametrize(
+    ("values", "printed", "expected"),
+    [
+        ((), 1.0, "not run"),
+        ((5.0,), 1.0, "too few seeds"),
+        ((5.0,) * 4, 1.0, "too few seeds"),
+        ((5.0,) * 5, 1.0, "reproduced"),  # below the interval
+        ((1.0,) * 5, 1.0, "reproduced"),
+        ((1.0,) * 5, 1.001, "direction only"),
+        ((0.0,) * 5, None, "not reproduced"),
+        ((0.001,) * 5, None, "reproduced"),
+        (spread(1, 1 / HALF * 0.99), 1.0, "reproduced"),  # the interval begins just above zero
+        (spread(1, 1 / HALF * 1.01), 1.0, "not reproduced"),  # and just below
+        (spread(1, 1 / HALF * 1.01), None, "not reproduced"),
+        (spread(3, 0.5), 3 + 0.5 * HALF - 0.01, "reproduced"),  # the printed number just inside
+        (spread(3, 0.5), 3 + 0.5 * HALF + 0.01, "direction only"),  # and just above
+        ((-5.0,) * 5, 1.0, "not reproduced"),
+        # a loss that the paper concedes
+        ((-1.0,) * 5, -1.0, "reproduced"),
+        ((-1.001,) * 5, -1.0, "not reproduced"),
+        (spread(-2, 0.5), -2 + 0.5 * HALF - 0.01, "reproduced"),
+        (spread(-2, 0.5), -2 + 0.5 * HALF + 0.01, "not reproduced"),
+        ((2.0,) * 5, -1.0, "reproduced"),  # no loss at all
+    ],
+)
+def test_verdict_at_its_edges(values, printed, expected):
+    assert Effect("x", values, printed).verdict == expected
+    limited = Effect("x", values, printed, limit="at best a direction").verdict
+    assert limited == ("direction only" if expected == "reproduced" else expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(-20, 20), min_size=5, max_size=8),
+    st.one_of(st.none(), st.floats(-5, 20)),
+    st.floats(0, 10),
+)
+def test_more_is_never_worse(values, printed, more):
+    lower, higher = (Effect("x", tuple(v + plus for v in values), printed).verdict for plus in (0, more))
+    assert VERDICTS.index(lower) <= VERDICTS.index(higher)
+
+
+def test_interval_is_students():
+    values = (1.0, 2.5, 2.0, 4.0, 3.5)
+    low, high = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
+    assert Effect("x", values).interval == pytest.approx((np.mean(values), low, high))
+    assert all(map(math.isnan, Effect("x").interval))
+
+
+def test_an_effect_as_text():
+    effect = Effect("a over b", spread(1, 0.5), 0.3, "at best a direction")
+    low, high = 1 - 0.5 * HALF, 1 + 0.5 * HALF
+    assert str(effect) == f"a over b: +1.00 ({low:+.2f} to {high:+.2f}), n = 5, printed +0.30, at best a direction"
+    assert str(Effect("a over b", (1.0,))) == "a over b: +1.00, n = 1"
+    assert str(Effect("a over b", reason="no runs")) == "a over b: not run, no runs"
+
+
+def test_columns_as_text():
+    assert readable("mnist->usps") == "on mnist → usps"
+    assert readable("npz:a/svhn7k.npz->mnist", "a->b", "c->d") == "on average over svhn7k → mnist, a → b and c → d"
+
+
+def test_differences_are_means_over_columns_of_the_seeds_that_all_cells_have():
+    found = results("table1", "igan", M_U, [90, 92, 94, 96]) + results("table1", "igan", U_M, [80, 81, 82])
+    found += results("table1", "source-only", M_U, [70, 71, 72]) + results("table1", "source-only", U_M, [50, 60, 70])
+    del found[4]  # igan, usps -> mnist, seed 0
+    step = Step("igan", "source-only")
+    evidence = Evidence(found)
+    assert evidence.differences("table1", step, ["mnist->usps"]) == {0: 20, 1: 21, 2: 22}
+    assert evidence.differences("table1", step, ["mnist->usps", "usps->mnist"]) == {
+        1: (21 + 81 - 60) / 2,
+        2: (22 + 82 - 70) / 2,
+    }
+    assert evidence.differences("table1", step, ["mnist->usps", "svhn->mnist"]) == {}
+
+
+def test_runs_of_another_profile_or_setting_do_not_count():
+    found = results("table1", "igan", M_U, [90], profile="quick") + results("table1", "igan", M_U, [90, 91], alpha=0.7)
+    assert Evidence(found).values("table1", "igan", "mnist->usps") == {}
+    assert Evidence(found, "quick").values("table1", "igan", "mnist->usps") == {0: 90}
