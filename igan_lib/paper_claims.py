@@ -194,9 +194,9 @@ CLAIMS = (
         (
             _rows(
                 "arguments",
-                Step("batches of 50", "batches of 25"),
-                Step("igan", "batches of 50"),
-                Step("batches of 200", "igan"),
+                Step("batches of 50, equal steps", "batches of 25, equal steps"),
+                Step("igan", "batches of 50, equal steps"),
+                Step("batches of 200, equal steps", "igan"),
                 columns=(M_U, U_M),
             ),
         ),

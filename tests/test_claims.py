@@ -183,7 +183,7 @@ def test_each_loss_must_add_something():
 
 
 def test_larger_batches_must_help_at_each_doubling():
-    values = {"batches of 25": 80, "batches of 50": 85, "igan": 90, "batches of 200": 92}
+    values = {"batches of 25, equal steps": 80, "batches of 50, equal steps": 85, "igan": 90, "batches of 200, equal steps": 92}
     found = [
         run
         for label, value in values.items()
@@ -196,14 +196,14 @@ def test_larger_batches_must_help_at_each_doubling():
     assert (line.verdict, line.n) == ("too few seeds", 4)
     worse = [run for run in found if run.config.batch_size != 200]
     for pair in (M_U, U_M):
-        worse += results("arguments", "batches of 200", pair, near(89))
+        worse += results("arguments", "batches of 200, equal steps", pair, near(89))
     assert decided(worse, "a-batches").verdict == "not reproduced"
 
 
 def test_a_part_that_failed_decides_though_another_is_missing():
     found = results("arguments", "igan", M_U, near(90)) + results("arguments", "igan", U_M, near(90))
     for pair in (M_U, U_M):
-        found += results("arguments", "batches of 50", pair, near(95))
+        found += results("arguments", "batches of 50, equal steps", pair, near(95))
     line = decided(found, "a-batches")
     assert (line.verdict, line.n) == ("not reproduced", 0)
 
