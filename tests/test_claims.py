@@ -183,9 +183,8 @@ def test_each_loss_must_add_something():
 
 
 def test_larger_batches_must_help_at_each_doubling():
-    values = {f"batches of {size}, equal steps": value for size, value in ((25, 80), (50, 85), (200, 92))} | {
-        "igan": 90
-    }
+    sizes = ((25, 80), (50, 85), (200, 92))
+    values = {f"batches of {size}, equal steps": value for size, value in sizes} | {"igan": 90}
     found = [
         run
         for label, value in values.items()
