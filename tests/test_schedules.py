@@ -60,7 +60,7 @@ def updated(**settings):
     """The weights of a small IGAN after its first step."""
     torch.manual_seed(0)
     sizes = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "threshold": 0.0}
-    method = IGAN(IGANConfig(**sizes, **settings), 1, 28, 2).train()
+    method = IGAN(IGANConfig(**sizes, **settings), (1, 28, 28), 2).train()
     x_s, x_t = torch.rand(2, 4, 1, 28, 28, generator=torch.Generator().manual_seed(1)) * 2 - 1
     method.update(x_s, torch.tensor([0, 1, 0, 1]), x_t)
     return torch.cat([p.detach().flatten() for p in method.parameters()])
