@@ -22,7 +22,7 @@ CHECK_PYTHON := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v
 SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
 	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) gpus=$(GPUS) $(ARGS) --
 
-.PHONY: help quickstart tables test lab lint bench readme
+.PHONY: help quickstart tables report test lab lint bench readme
 .PHONY: $(TABLES)
 
 help: ## List the targets
@@ -36,6 +36,9 @@ tables: $(STAMP) ## Run what the tables need and write them (PROFILE=cpu SEEDS=5
 
 $(TABLES): $(STAMP)
 	$(SNAKEMAKE) $@
+
+report: $(STAMP) ## Write results/report.html from the results that are there (PROFILE=cpu SEEDS=5)
+	$(BIN)/python -m igan_lib report --profile $(PROFILE) --seeds $(SEEDS) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 test: $(STAMP) ## Run the whole test suite (ARGS="-k losses" for a part)
 	$(BIN)/python -m pytest $(ARGS)

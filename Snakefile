@@ -3,11 +3,13 @@
 #   snakemake --cores 2 tables                          every table: profile cpu, five seeds
 #   snakemake --cores 2 --config seeds=3 -- table4      one of them
 #   snakemake --cores 2 --dry-run                       what there is to do
+#   snakemake --cores 2 report                          every table, then the report
 #
 # Keys of --config are the fields of igan_lib.workflow.Sweep. profiles/default holds the options that make a killed
 # sweep go on.
 import os
 import shlex
+import subprocess
 import sys
 
 import igan_lib
@@ -37,9 +39,13 @@ CODE = Path(igan_lib.__file__).parent
 TABLE_CODE = [CODE / f"{name}.py" for name in ("paper", "studies", "study_tables", "tables")]
 
 
+REPORT_CODE = [CODE / name for name in ("paper_claims.py", "effects.py", "claims.py", "report.py", "report.html.jinja")]
+
+
 rule all:
     input:
         wanted(*sweep.chosen()),
+        sweep.report,
 
 
 rule tables:
@@ -123,11 +129,37 @@ for study in sweep.chosen():
             "{params.command} > {log:q} 2>&1"
 
 
+rule report:
+    input:
+        sweep.report,
+
+
+rule write_report:
+    localrule: True
+    input:
+        wanted(*sweep.chosen()),
+        REPORT_CODE,
+    output:
+        sweep.report,
+        sweep.report.with_name("claims.csv"),
+    log:
+        sweep.results / "logs" / "report.log",
+    params:
+        command=shlex.join(IGAN + sweep.report_arguments()),
+    message:
+        "Write the report"
+    shell:
+        "{params.command} > {log:q} 2>&1"
+
+
 # A run that failed keeps its tables from being made: here they are written with a hole.
 onerror:
     for item in sweep.note_unfinished():
         print(f"not finished: {item.name}: {item.cause} (log: {item.log})", file=sys.stderr)
-    sweep.write_tables_with_holes({job.rule.name.removeprefix("write_") for job in workflow.dag.jobs})
+    asked = {job.rule.name.removeprefix("write_") for job in workflow.dag.jobs}
+    sweep.write_tables_with_holes(asked)
+    if "report" in asked:
+        subprocess.run([*IGAN, *sweep.report_arguments()], check=False)
 
 
 onsuccess:

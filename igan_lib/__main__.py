@@ -1,4 +1,4 @@
-"""The command line: `python -m igan_lib run | show | measure | table | readme | data | notebook | quickstart`.
+"""The command line: `python -m igan_lib run | show | measure | table | report | readme | data | notebook | quickstart`.
 
 Exit codes: 0 done, 1 a run or a notebook failed, 2 wrong usage or wrong input.
 """
@@ -62,6 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--metric", default="target_accuracy", help="a key of the results' metrics")
     _add_results(table)
     table.set_defaults(command=_table)
+
+    report = commands.add_parser("report", help="one HTML file of tables, claims, figures and what is missing")
+    report.add_argument("--studies", help="names separated by commas (default: all tables)")
+    report.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper; never mixed")
+    report.add_argument("--seeds", type=int, default=5, help="how many are wanted of each run (default 5)")
+    report.add_argument("--pairs", help="other pairs than the tables', as in mnist5k:digits,usps:digits")
+    report.add_argument("--figures", type=Path, default=ROOT / "figures", help="folder (default: the project's)")
+    _add_results(report)
+    report.set_defaults(command=_report)
 
     readme = commands.add_parser("readme", help="fill the tables in the README from the results")
     _add_results(readme)
@@ -181,6 +190,19 @@ def _table(arguments: argparse.Namespace) -> int:
         (study,) = sweep.chosen()
         table = study_tables.write_tables(study, results, sweep.profile, sweep.tables)
         print(study_tables.to_markdown(study_tables.wide(table)))
+    for sentence in damaged:
+        print(f"error: {sentence}", file=sys.stderr)
+    return 1 if damaged else 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from igan_lib.report import write_report
+    from igan_lib.workflow import make_sweep
+
+    keys = {name: getattr(arguments, name) for name in ("profile", "seeds", "pairs", "results")}
+    sweep = make_sweep(keys | ({"studies": arguments.studies} if arguments.studies else {}))
+    damaged = write_report(sweep, arguments.figures)
+    print(sweep.report)
     for sentence in damaged:
         print(f"error: {sentence}", file=sys.stderr)
     return 1 if damaged else 0

@@ -75,6 +75,18 @@ class Sweep(BaseModel):
             return folder / self.profile / "+".join("-".join(map(safe_name, pair)) for pair in self.pairs)
         return folder if self.profile == "cpu" else folder / self.profile
 
+    @property
+    def report(self) -> Path:
+        """The report: in the results, or beside the tables where those have a folder of their own."""
+        folder = self.results if self.tables == self.results / "tables" else self.tables
+        return folder / "report.html"
+
+    def report_arguments(self) -> list[str]:
+        """The arguments after `python -m igan_lib` that write the report of this sweep."""
+        pairs = [] if self.pairs is None else ["--pairs", pairs_text(self.pairs)]
+        words = ["--studies", ",".join(self.studies), "--profile", self.profile, "--seeds", str(self.seeds), *pairs]
+        return ["report", *words, "--results", str(self.results)]
+
     def table_arguments(self, study: Study) -> list[str]:
         """The arguments after `python -m igan_lib` that write a table of this sweep."""
         pairs = [] if self.pairs is None else ["--pairs", pairs_text(self.pairs)]

@@ -142,7 +142,7 @@ def png_and_svg(*names):
 
 
 DATA = os.environ.get("IGAN_DATA", "")  # as it was before a test hides it; empty is the default folder
-OWN = {"00_quickstart", "03_training", "06_table3_retrieval", "08_figure2_tsne"}
+OWN = {"00_quickstart", "03_training", "06_table3_retrieval", "08_figure2_tsne", "09_claims"}
 
 
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS if path.stem not in OWN])
@@ -195,6 +195,14 @@ def test_figure_2_draws_both_directions(place, monkeypatch):
     run(place, "08_figure2_tsne", profile="smoke", directions=["webcam->dslr"])
     assert figures(place) == png_and_svg("figure2", "figure2_key")
     assert (place / "results" / "tables" / "figure2.csv").read_text().count("\n") == 3
+
+
+def test_claims_without_results_are_all_not_run(place):
+    text, _ = run(place, "09_claims")
+    assert text.count("### Not run: ") == 15 and "### Reproduced" not in text
+    assert "- table4: 75 runs are missing" in text and "Eq. 12" in text
+    assert (place / "results" / "claims.csv").read_text().count(",not run,") == 15
+    assert not (place / "figures").exists()
 
 
 def write_own_data(path, seed):

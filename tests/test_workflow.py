@@ -150,6 +150,18 @@ def test_a_finished_sweep_has_nothing_to_do(sweep):
     assert files(sweep["folder"] / "results") == before
 
 
+def test_the_report_comes_after_the_tables_and_all_ends_with_it(sweep):
+    for target in ("report", "all"):
+        found = call(sweep["folder"], "--dry-run", target=target)
+        assert planned(found.stdout) == {"write_report": 1, target: 1}, found.stderr
+    done = call(sweep["folder"], target="report")
+    assert done.returncode == 0, done.stderr
+    page = sweep["plan"].report.read_text(encoding="utf-8")
+    assert "No run is missing." in page and sweep["plan"].report.parent == sweep["plan"].tables
+    for path in (sweep["plan"].report, sweep["plan"].report.with_name("claims.csv")):
+        path.unlink()  # the other tests compare the folder's tables
+
+
 def test_a_changed_configuration_is_run_and_the_others_are_not(sweep, tmp_path):
     snakefile = tmp_path / "Snakefile"
     snakefile.write_text(f"""\

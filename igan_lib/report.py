@@ -1,0 +1,158 @@
+"""The report: one HTML file, whole in itself, of what a sweep's results say. Its text and look: report.html.jinja.
+
+The same results give the same file: it names no time and no machine but those that the results recorded.
+"""
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+from igan_lib.claims import averages, decide, read_figure2, write_claims
+from igan_lib.effects import VERDICTS, Evidence
+from igan_lib.experiment import RunResult
+from igan_lib.files import write_text
+from igan_lib.paper_claims import CLAIMS, SLIPS
+from igan_lib.studies import Study
+from igan_lib.study_tables import missing_runs, study_table, wide
+from igan_lib.tables import read_results
+from igan_lib.workflow import Sweep
+
+# The pictures that belong to a table, and the others with a heading; one that was not drawn yet is left out.
+STUDY_FIGURES = {
+    "table1": {"table1": "Means and intervals beside the paper's numbers"},
+    "table2": {"table2": "Means and intervals"},
+    "table3": {"table3": "Means and intervals"},
+    "table4": {
+        "table4": "Means and intervals beside the paper's numbers",
+        "table4_differences": "What each loss adds, on the same seeds",
+    },
+    "table4-no-batch-norm": {"table4_no_batch_norm": "Means and intervals"},
+    "arguments": {"arguments": "Differences to igan, on the same seeds"},
+    "code-length": {"retrieval_code_length": "Retrieval by code length"},
+}
+FIGURE2 = {"figure2": "The target's codes before and after adaptation", "figure2_key": "Colours and markers"}
+CURVES = {
+    "training_losses": "The losses of one run",
+    "retrieval_precision_recall": "Precision and recall by Hamming radius",
+}
+KINDS = {"png": "image/png", "svg": "image/svg+xml"}
+
+
+def write_report(sweep: Sweep, figures: Path) -> list[str]:
+    """Write `sweep.report`, and claims.csv beside it, from the results that are there.
+
+    Args:
+        figures: the folder of the pictures.
+
+    Returns:
+        One sentence for each result file that can't be read; the report lists them too.
+    """
+    results, damaged = read_results(sweep.results / "runs")
+    claims = decide(Evidence(results, sweep.profile, read_figure2(sweep.results, sweep.profile)))
+    write_claims(claims, sweep.report.with_name("claims.csv"))
+    verdicts = Counter(claims["verdict"])
+    readings = {claim.id: claim.reading for claim in CLAIMS}
+    page = _template().render(
+        profile=sweep.profile,
+        seeds=sweep.seeds,
+        counts=[(verdict, verdicts[verdict]) for verdict in reversed(VERDICTS) if verdict in verdicts],
+        claims=[line._asdict() | {"reading": readings[line.claim]} for line in claims.itertuples(index=False)],
+        tables=[_table(sweep, study, results, figures) for study in sweep.chosen()],
+        figure2=pictures(FIGURE2, figures),
+        curves=pictures(CURVES, figures),
+        slips=SLIPS,
+        averages=[line for line in averages().itertuples(index=False) if not line.follows],
+        provenance=provenance_lines(result for result in results if result.config.profile == sweep.profile),
+        failures=failures(sweep.tables / "failures.md"),
+        # Where the results lie on this machine says nothing on another.
+        damaged=[sentence.replace(str(sweep.results), "results") for sentence in damaged],
+    )
+    write_text(sweep.report, page)
+    return damaged
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["formula"] = formula
+    return environment.get_template("report.html.jinja")
+
+
+def formula(text: str) -> Markup:
+    """Text with its losses, such as L_c, as HTML; "n = 5" stays on one line."""
+    whole = str(escape(text)).replace("n = ", "n&nbsp;=&nbsp;")
+    return Markup(re.sub(r"\bL_(\w)", r"<i>L</i><sub>\1</sub>", whole))
+
+
+def _table(sweep: Sweep, study: Study, results: list[RunResult], figures: Path) -> dict[str, Any]:
+    """What the template shows of one study: its wide table, its pictures, its holes."""
+    table = study_table(study, results, sweep.profile)
+    cells = wide(table)
+    return {
+        "name": study.name,
+        "title": study.title,
+        "backbones": sorted(set(table["backbone"]) - {"none"}),
+        "columns": list(cells.columns),
+        "rows": list(zip(cells.index, cells.values.tolist(), strict=True)),
+        "pictures": pictures(STUDY_FIGURES.get(study.name, {}), figures) if sweep.pairs is None else [],
+        "wanted": len(sweep.runs(study)),
+        "missing": [config.name for config in missing_runs(study, results, sweep.profile, range(sweep.seeds))],
+    }
+
+
+def pictures(names: dict[str, str], folder: Path) -> list[tuple[str, str]]:
+    """Caption and data URI of the pictures that are there, each in the smaller of its two formats."""
+    found = []
+    for name, caption in names.items():
+        files = [path for kind in KINDS if (path := folder / f"{name}.{kind}").exists()]
+        if files:
+            path = min(files, key=lambda path: path.stat().st_size)
+            data = base64.b64encode(path.read_bytes()).decode()
+            found.append((caption, f"data:{KINDS[path.suffix[1:]]};base64,{data}"))
+    return found
+
+
+def provenance_lines(results: Iterable[RunResult]) -> list[tuple[str, str]]:
+    """What the results recorded of their making: a name and, each with its number of runs, the values."""
+    counts: dict[str, Counter[str]] = {}
+    seconds = []
+    for result in results:
+        recorded = dict(result.provenance)
+        seconds.append(float(recorded.get("seconds", 0.0)))
+        commit = str(recorded.get("commit") or "unknown")[:10]
+        device = " ".join(str(recorded[key]) for key in ("device", "device_name") if recorded.get(key))
+        values = {
+            "commit": f"{commit}, with local changes" if recorded.get("dirty") else commit,
+            "device": device or "unknown",
+            "threads": str(recorded.get("threads", "unknown")),
+            "Python": str(recorded.get("python", "unknown")),
+            **recorded.get("packages", {}),
+        }
+        for name, value in values.items():
+            counts.setdefault(name, Counter())[value] += 1
+    lines = [("results", str(len(seconds))), ("recorded time", f"{sum(seconds) / 3600:.1f} h in total")]
+    for name, by_value in counts.items():
+        ordered = sorted(by_value.items(), key=lambda item: (-item[1], item[0]))
+        lines.append((name, ", ".join(f"{value} ({count})" for value, count in ordered)))
+    return lines
+
+
+def failures(path: Path) -> list[list[str]]:
+    """Name, cause and log of the runs that the workflow noted in its failures.md; none without that file."""
+    if not path.exists():
+        return []
+    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    cells = [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows[1:]]
+    return [[cell.strip().replace(r"\|", "|") for cell in row] for row in cells]

@@ -1,0 +1,213 @@
+"""The report holds every table, claim and hole, is one well-formed file, and needs nothing from elsewhere."""
+
+import base64
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from claim_makers import results, table4
+
+from igan_lib.__main__ import main
+from igan_lib.paper_claims import CLAIMS, SLIPS
+from igan_lib.report import failures, formula, pictures, provenance_lines, write_report
+from igan_lib.studies import A_D, A_W, M_U, STUDIES, U_M, W_A
+from igan_lib.study_tables import study_table, wide
+from igan_lib.workflow import make_sweep
+
+VOID = {"meta", "img", "link", "br", "hr", "input"}
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+FAILED = (
+    "# What did not finish\n\n| run | cause | log |\n|---|---|---|\n"
+    "| igan-a-b-cpu-s0-12345678 | Expected <one> \\| found none: get it. | results/logs/x.log |\n"
+)
+
+
+class Page(HTMLParser):
+    """A page as its elements, whether each that was opened was closed in turn, and its text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.stack, self.elements, self.text = [], [], ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.text += "_" if tag == "sub" else ""
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag, f"{tag} closes something else"
+        self.text += " " if tag in ("td", "th") else ""
+
+    def handle_data(self, data):
+        self.text += data
+
+    def attributes(self, name):
+        return [attrs[name] for _, attrs in self.elements if name in attrs]
+
+
+def some_results():
+    found = table4((20.0, 0.9, 4.0, 0.5), (M_U, U_M))
+    for label in ("igan", "DAH"):
+        for pair in (W_A, A_W, A_D):
+            found += results("table3", label, pair, [70, 71, 72])
+    return found
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    sweep = make_sweep({"results": folder / "results"})
+    (sweep.results / "runs").mkdir(parents=True)
+    for run in some_results() + results("table1", "igan", M_U, [1.0], profile="quick"):
+        (sweep.results / "runs" / f"{run.config.name}.json").write_text(run.model_dump_json())
+    (sweep.results / "runs" / "broken.json").write_text("{")
+    sweep.tables.mkdir()
+    (sweep.tables / "failures.md").write_text(FAILED)
+    (folder / "figures").mkdir()
+    for name in ("table4", "figure2"):
+        (folder / "figures" / f"{name}.png").write_bytes(PNG)
+    (folder / "figures" / "figure2.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    damaged = write_report(sweep, folder / "figures")
+    assert len(damaged) == 1 and "broken.json" in damaged[0]
+    return sweep
+
+
+@pytest.fixture(scope="module")
+def page(sweep):
+    page = Page(sweep.report.read_text(encoding="utf-8"))
+    page.text = " ".join(page.text.split())
+    return page
+
+
+def test_it_is_well_formed_and_made_for_phones_and_dark_rooms(sweep, page):
+    html = sweep.report.read_text(encoding="utf-8")
+    assert html.startswith("<!DOCTYPE html>") and not page.stack
+    (viewport,) = [attrs for tag, attrs in page.elements if attrs.get("name") == "viewport"]
+    assert viewport["content"].startswith("width=device-width")
+    assert "@media (prefers-color-scheme: dark)" in html
+    ids = page.attributes("id")
+    assert len(ids) == len(set(ids))
+    assert {link.removeprefix("#") for link in page.attributes("href")} <= set(ids)
+
+
+def test_it_loads_nothing(sweep, page):
+    html = sweep.report.read_text(encoding="utf-8")
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[\w+/=]+", "", html))
+    assert not {tag for tag, _ in page.elements} & {"script", "link", "iframe"}
+    assert all(source.startswith("data:image/") for source in page.attributes("src"))
+
+
+def test_every_table_is_there_in_a_box_that_scrolls(page):
+    for study in STUDIES.values():
+        assert study.name in page.attributes("id") and study.title in page.text
+        cells = wide(study_table(study, some_results(), "cpu"))
+        for row in cells.values.tolist():
+            assert " ".join(filter(None, row)) in page.text.replace("\xa0", " ") or not any(row)
+    tags = [(tag, attrs.get("class", "")) for tag, attrs in page.elements]
+    tables = [index for index, (tag, _) in enumerate(tags) if tag == "table"]
+    assert len(tables) >= len(STUDIES)
+    assert all(tags[index - 1] == ("div", "scroll") for index in tables)
+
+
+def test_every_claim_and_slip_is_there_with_its_verdict(sweep, page):
+    table = pd.read_csv(sweep.report.with_name("claims.csv"))
+    assert table["claim"].tolist() == [claim.id for claim in CLAIMS]
+    plain = page.text
+    for claim, verdict in zip(CLAIMS, table["verdict"], strict=True):
+        assert f"claim-{claim.id}" in page.attributes("id")
+        start = plain.index(claim.sentence)
+        assert plain[:start].rstrip().rpartition("Section")[0].rstrip().endswith(verdict)
+    assert all(slip in plain for _, slip in SLIPS)
+    assert "Table 2 Duplex 66.96 66.975" in plain
+    assert f"{(table['verdict'] == 'direction only').sum()} direction only" in plain
+
+
+def test_holes_failures_and_damaged_files_are_listed(page):
+    assert "table1: 35 of 45 runs are missing" in page.text
+    assert "table4: 25 of 75 runs are missing" in page.text
+    assert "Expected <one> | found none: get it." in page.text and "in results/runs/broken.json, found" in page.text
+
+
+def test_pictures_that_are_there_are_in_it_the_smaller_of_two(sweep, page):
+    sources = page.attributes("src")
+    assert [source.partition(";")[0] for source in sources] == ["data:image/png", "data:image/svg+xml"]
+    assert base64.b64decode(sources[0].partition(",")[2]) == PNG
+    assert pictures({"none": "x"}, sweep.results) == []
+
+
+def test_provenance_says_what_the_results_recorded(page):
+    runs = some_results()
+    assert f"results {len(runs)} recorded time {len(runs) * 360 / 3600:.1f} h in total" in page.text
+    for text in (
+        "commit 0123456789 (",
+        "device cpu a <processor> (",
+        "threads 1 (",
+        "torch 2.14.1 (",
+        "Python 3.11.9 (",
+    ):
+        assert f"{text}{len(runs)})" in page.text
+
+
+def test_provenance_counts_what_differs_and_marks_local_changes():
+    one, two, three = results("table1", "igan", M_U, [1, 2, 3])
+    two = two.model_copy(update={"provenance": one.provenance | {"dirty": True, "threads": 2}})
+    three = three.model_copy(update={"provenance": {}})
+    lines = dict(provenance_lines([one, two, three]))
+    assert lines["commit"] == "0123456789 (1), 0123456789, with local changes (1), unknown (1)"
+    assert lines["threads"] == "1 (1), 2 (1), unknown (1)" and lines["recorded time"] == "0.2 h in total"
+
+
+def test_the_same_results_give_the_same_file(sweep):
+    before = sweep.report.read_bytes()
+    write_report(sweep, sweep.results.parent / "figures")
+    assert sweep.report.read_bytes() == before
+
+
+def test_names_of_losses_become_formulas_and_nothing_else_becomes_html():
+    assert formula("L_c+L_1 <b> map_target n = 5") == (
+        "<i>L</i><sub>c</sub>+<i>L</i><sub>1</sub> &lt;b&gt; map_target n&nbsp;=&nbsp;5"
+    )
+
+
+def test_failures_are_read_with_their_bars(tmp_path):
+    assert failures(tmp_path / "failures.md") == []
+    (tmp_path / "failures.md").write_text(FAILED)
+    assert failures(tmp_path / "failures.md") == [
+        ["igan-a-b-cpu-s0-12345678", "Expected <one> | found none: get it.", "results/logs/x.log"]
+    ]
+
+
+def test_the_command_writes_it_beside_the_tables_of_another_profile(tmp_path, capsys):
+    code = main(["report", "--profile", "smoke", "--studies", "table1", "--seeds", "1", "--results", str(tmp_path)])
+    path = tmp_path / "tables" / "smoke" / "report.html"
+    assert code == 0 and capsys.readouterr().out.strip() == str(path)
+    html = path.read_text(encoding="utf-8")
+    assert "9 of 9 runs are missing" in html and STUDIES["table4"].title not in html
+    assert path.with_name("claims.csv").exists() and not (tmp_path / "claims.csv").exists()
+
+
+def test_the_command_takes_what_the_workflow_gives_it():
+    given = make_sweep({"studies": "table1,table4", "profile": "quick", "seeds": 2, "pairs": "mnist5k:digits"})
+    from igan_lib.__main__ import _parser
+
+    found = _parser().parse_args(given.report_arguments())
+    keys = {name: getattr(found, name) for name in ("studies", "profile", "seeds", "pairs", "results")}
+    assert make_sweep(keys) == given
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_a_browser_shows_it(sweep, tmp_path):
+    words = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
+    words += ["--window-size=390,2000", sweep.report.as_uri()]
+    shown = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
+    page = Page(shown)
+    assert len([1 for tag, _ in page.elements if tag == "article"]) == len(CLAIMS)
+    assert "What the paper argues for without an experiment" in page.text
