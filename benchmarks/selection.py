@@ -2,6 +2,7 @@
 
 Digits: mnist -> digits and usps -> digits. Office-31 (settings that begin with "office"): webcam <-> dslr, which the
 paper discards because they are alike; with all images every setting is near 100 %, so three images a class are used.
+SVHN's contrast ("svhn"): svhn7k -> digits.
 
     python benchmarks/selection.py "full T.9" --seed 0 1    train this setting, add its rows to results/selection.csv
     python benchmarks/selection.py                          print the table that is there
@@ -27,6 +28,7 @@ from igan_lib.training import fit
 
 PAIRS = (("mnist", "digits"), ("usps", "digits"))
 OFFICE_PAIRS = (("webcam", "dslr"), ("dslr", "webcam"))
+SVHN_PAIRS = (("npz:svhn7k.npz", "digits"),)
 OUTPUT = Path(__file__).resolve().parent.parent / "results" / "selection.csv"
 COLUMNS = ["setting", "pair", "seed", "accuracy", "source_only_accuracy"]
 
@@ -38,20 +40,9 @@ BASE: dict[str, Any] = {"threshold": 0.9, "beta": 1.0, "alpha": 0.1, "epsilon": 
 STRICT = BASE | {"threshold": 0.98}
 AUGMENTED = {"augment": True, "weight_average": 0.99}
 
-FEW: dict[str, Any] = {"train_limit": 93}  # of each domain: three of each of the 31 classes
-WITHOUT_GENERATORS: dict[str, Any] = {"losses": ("c", "s", "h")}
-
-OFFICE_SETTINGS: dict[str, dict[str, Any]] = {
-    "office base": FEW,
-    "office csh": FEW | WITHOUT_GENERATORS,
-    "office ch": FEW | {"losses": ("c", "h")},
-    "office csh beta10": FEW | WITHOUT_GENERATORS | {"beta": 10.0},
-    "office csh T.7": FEW | WITHOUT_GENERATORS | {"threshold": 0.7},
-    "office csh1": FEW | {"losses": ("c", "s", "h", "1")},
-    "office adversarial.01": FEW | {"adversarial": 0.01},
-    "office beta10 adversarial.01": FEW | {"beta": 10.0, "adversarial": 0.01},
-    "office beta10 adversarial.001": FEW | {"beta": 10.0, "adversarial": 0.001},
-}
+# Three of each of the 31 classes, of each domain, and the weights of the digits.
+FEW = BASE | {"train_limit": 93}
+FEW_NO_GENERATORS = FEW | {"losses": ("c", "s", "h")}
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "base": SHORT | BASE,
@@ -75,8 +66,23 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "full T.9 stages500": FULL | BASE | {"stage_steps": 500},
     "full plus": FULL | STRICT | AUGMENTED,
     "full plus T.9": FULL | BASE | AUGMENTED,
-    **OFFICE_SETTINGS,
+    "office base": FEW,
+    "office csh": FEW_NO_GENERATORS,
+    "office ch": FEW | {"losses": ("c", "h")},
+    "office csh beta10": FEW_NO_GENERATORS | {"beta": 10.0},
+    "office csh T.7": FEW_NO_GENERATORS | {"threshold": 0.7},
+    "office csh1": FEW | {"losses": ("c", "s", "h", "1")},
+    "office adversarial.01": FEW | {"adversarial": 0.01},
+    "office beta10 adversarial.01": FEW | {"beta": 10.0, "adversarial": 0.01},
+    "office beta10 adversarial.001": FEW | {"beta": 10.0, "adversarial": 0.001},
+    "svhn csh": NO_GENERATORS | BASE | {"contrast": False},
+    "svhn csh contrast": NO_GENERATORS | BASE | {"contrast": True},
 }
+
+
+def pairs_of(setting: str) -> tuple[tuple[str, str], ...]:
+    """The pairs that a setting is tried on, by the first word of its name."""
+    return {"office": OFFICE_PAIRS, "svhn": SVHN_PAIRS}.get(setting.split()[0], PAIRS)
 
 
 def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
@@ -89,7 +95,7 @@ def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
     for net in (method.inference_net, method.source_only):
         calibrated = recalibrated(net, pair.target.train.images)
         # Office-31 has no split: training and test images are the same.
-        splits = (pair.target.test,) if setting in OFFICE_SETTINGS else (pair.target.train, pair.target.test)
+        splits = {id(split): split for split in (pair.target.train, pair.target.test)}.values()
         hits = sum(accuracy(calibrated, split) * len(split.labels) for split in splits)
         row.append(round(hits / sum(len(split.labels) for split in splits), 2))
     return row
@@ -125,7 +131,7 @@ def main() -> None:
         raise ConfigError(f"Expected settings among {', '.join(SETTINGS)}, found {unknown}: choose some of these.")
     torch.set_num_threads(arguments.threads)
     for setting in arguments.settings:
-        for source, target in OFFICE_PAIRS if setting in OFFICE_SETTINGS else PAIRS:
+        for source, target in pairs_of(setting):
             for seed in arguments.seed:
                 if (setting, f"{source}->{target}", seed) not in rows_done():
                     start = time.perf_counter()
