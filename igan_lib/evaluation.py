@@ -75,8 +75,12 @@ def hidden_features(net: HashNet, images: Tensor) -> Tensor:
 
 def accuracy(net: HashNet, split: Split) -> float:
     """Share of images whose most probable class is their label, in per cent."""
-    _, logits = codes_and_logits(net, split.images)
-    return 100.0 * (logits.argmax(1) == split.labels).double().mean().item()
+    return share_right(codes_and_logits(net, split.images)[1], split.labels)
+
+
+def share_right(logits: Tensor, labels: Tensor) -> float:
+    """Share of rows whose greatest logit (n x N) is that of their label (n), in per cent."""
+    return 100.0 * (logits.argmax(1) == labels).double().mean().item()
 
 
 @torch.no_grad()

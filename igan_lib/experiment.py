@@ -29,6 +29,7 @@ __all__ = [
     "build",
     "checkpoint_path",
     "load",
+    "locked",
     "preset",
     "read_result",
     "result_path",
@@ -140,7 +141,7 @@ def run(
         ConfigError, DataError, TrainingError: each with one sentence that says what to do.
     """
     path = result_path(config, results)
-    with _locked(config, results):
+    with locked(config, results):
         if path.exists():
             result = read_result(path)
             if result.config != config:
@@ -175,7 +176,7 @@ def run(
         return result
 
 
-def _locked(config: ExperimentConfig, results: Path) -> FileLock:
+def locked(config: ExperimentConfig, results: Path) -> FileLock:
     """The lock of a run; the operating system frees that of a killed process."""
     lock = results / "checkpoints" / f"{config.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -189,5 +190,5 @@ def _feature_network(
     if config.backbone != "none":
         return None
     base = source_only(config)
-    with _locked(base, results):
+    with locked(base, results):
         return train(base, pair, device=device, results=results, progress=progress)[0]

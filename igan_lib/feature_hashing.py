@@ -17,8 +17,8 @@ from igan_lib.baselines.uh_bdnn import UHBDNN
 from igan_lib.domains import Domain, DomainPair
 from igan_lib.evaluation import hidden_features, recalibrated
 from igan_lib.igan import IGAN
+from igan_lib.measures import map_metrics
 from igan_lib.presets import ExperimentConfig
-from igan_lib.protocols import across, within_target
 from igan_lib.training import HistoryRow
 
 FEATURE_METHODS: dict[str, Callable[..., FeatureHash]] = {"itq": ITQ, "ba": BA, "uh-bdnn": UHBDNN}
@@ -65,12 +65,7 @@ def hash_features(
     train_t, test_t = domain_features(network, pair.target, reestimate_batch_norm=reestimate)
     method = FEATURE_METHODS[config.method](code_length=config.code_length)
     method.fit(equal_shares(train_s, train_t, config.seed), seed=config.seed)
-    u_s, u_t = method.encode(train_s), method.encode(test_t)
-    y_s, y_t = pair.source.train.labels, pair.target.test.labels
-    threads = torch.get_num_threads()
-    metrics = {
-        "map_target": 100.0 * within_target(u_t, y_t, threads=threads).map,
-        "map_cross": 100.0 * across(u_t, y_t, u_s, y_s, threads=threads).map,
-    }
+    queries, database = pair.target.test, pair.source.train
+    metrics = map_metrics(method.encode(test_t), queries.labels, method.encode(train_s), database.labels)
     history = [{"step": step, "objective": value} for step, value in enumerate(method.objective_history, start=1)]
     return metrics, history

@@ -8,6 +8,14 @@ from torch import Tensor, nn
 HIDDEN = 512  # of the encoder: between the backbone's 1,280 to 4,096 features and the 64 bits
 
 
+def _hidden_layer(inputs: int, hidden: int, batch_norm: bool) -> list[nn.Module]:
+    return [
+        nn.Linear(inputs, hidden, bias=not batch_norm),
+        nn.BatchNorm1d(hidden) if batch_norm else nn.Identity(),
+        nn.ReLU(inplace=True),
+    ]
+
+
 class FeatureEncoder(nn.Module):
     """u = E(x) on features: one hidden layer, then the tanh code; x: B x D -> u: B x d.
 
@@ -21,11 +29,7 @@ class FeatureEncoder(nn.Module):
     def __init__(self, n_features: int, code_length: int = 64, hidden: int = HIDDEN, batch_norm: bool = True) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(n_features, hidden, bias=not batch_norm),
-            nn.BatchNorm1d(hidden) if batch_norm else nn.Identity(),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden, code_length),
-            nn.Tanh(),
+            *_hidden_layer(n_features, hidden, batch_norm), nn.Linear(hidden, code_length), nn.Tanh()
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,12 +56,7 @@ class FeatureGenerator(nn.Module):
 
     def __init__(self, n_features: int, code_length: int = 64, hidden: int = HIDDEN, batch_norm: bool = True) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(code_length, hidden, bias=not batch_norm),
-            nn.BatchNorm1d(hidden) if batch_norm else nn.Identity(),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden, n_features),
-        )
+        self.layers = nn.Sequential(*_hidden_layer(code_length, hidden, batch_norm), nn.Linear(hidden, n_features))
 
     def forward(self, u: Tensor) -> Tensor:
         """B x d in (-1, 1) -> B x D."""

@@ -34,6 +34,12 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def short_name(domain: str) -> str:
+    """A domain's name as it stands in a title: of a path, the last part alone ("npz:a/b.npz" becomes "b")."""
+    kind, colon, path = domain.partition(":")
+    return Path(path).stem if colon else kind
+
+
 def safe_name(domain: str) -> str:
     """A domain's name as a part of a file name: "npz:a/b.npz" becomes "npz_a_b.npz".
 

@@ -12,10 +12,11 @@ from igan_lib.augment import random_affine
 from igan_lib.components import Shape, build_discriminator, build_encoder, build_generators
 from igan_lib.config import IGANConfig
 from igan_lib.errors import ConfigError
+from igan_lib.hash_method import HashMethod, detached
 from igan_lib.networks import HashNet
 
 
-class IGAN(nn.Module):
+class IGAN(HashMethod):
     """Domain adaptive hashing with intersectant generative adversarial networks.
 
     Args:
@@ -32,7 +33,6 @@ class IGAN(nn.Module):
             raise ConfigError("Expected images to augment, found features: leave augment (and igan+) out.")
         self.config = config
         self.n_classes = n_classes
-        self.step = 0  # adaptation steps taken
         self.uses_generators = bool({"a", "1"} & set(config.losses))
         self._shape = shape
         encoder = build_encoder(config.encoder, shape, config.code_length, config.batch_norm)
@@ -95,7 +95,7 @@ class IGAN(nn.Module):
                 losses["L_h"] = L.hash_loss(u_s, y_s, cfg.v)
                 total = total + cfg.alpha * losses["L_h"]
         self._descend(total, "encoder", "classifier")
-        return _detached(losses)
+        return detached(losses)
 
     def finish_pretraining(self) -> None:
         """Keep a copy of the source-only network: the "before" of every figure and the baseline of every table."""
@@ -164,7 +164,7 @@ class IGAN(nn.Module):
         self.step += 1
         if cfg.weight_average:
             self.averaged.update_parameters(self.net)
-        return _detached(losses)
+        return detached(losses)
 
     @property
     def _needs_target(self) -> bool:
@@ -231,23 +231,3 @@ class IGAN(nn.Module):
     def inference_net(self) -> HashNet:
         """The network that is evaluated: that of the last step or, in igan+, its moving average."""
         return self.averaged.module if self.config.weight_average else self.net
-
-    def encode(self, x: Tensor) -> Tensor:
-        """u = E(x): B x C x S x S in [-1, 1] -> B x d in (-1, 1)."""
-        return self.inference_net.encode(x)
-
-    def logits(self, x: Tensor) -> Tensor:
-        """C(E(x)): B x C x S x S in [-1, 1] -> B x N."""
-        return self.inference_net.logits(x)
-
-    def get_extra_state(self) -> dict[str, int]:
-        """The step count, which the ramp and the decay depend on; kept with the weights."""
-        return {"step": self.step}
-
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        """Restore what `get_extra_state` kept."""
-        self.step = state["step"]
-
-
-def _detached(losses: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().float() for name, value in losses.items()}

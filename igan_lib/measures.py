@@ -1,13 +1,13 @@
 """What is reported of a trained method: accuracies and mean average precision."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from igan_lib.baselines.suh import SuH
 from igan_lib.domains import Domain, DomainPair
-from igan_lib.evaluation import accuracy, has_batch_norm, recalibrated
+from igan_lib.evaluation import accuracy, codes_and_logits, has_batch_norm, recalibrated, share_right
 from igan_lib.networks import HashNet
-from igan_lib.protocols import retrieve
+from igan_lib.protocols import both
 
 
 def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool = True) -> dict[str, float]:
@@ -22,19 +22,25 @@ def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool
     def net_for(net: HashNet, domain: Domain) -> HashNet:
         return recalibrated(net, domain.train.images) if reestimate_batch_norm else net.eval()
 
-    metrics = {}
+    test, database = pair.target.test, pair.source.train
     nets = {"": method.inference_net}
     if not isinstance(method, SuH):  # it has no stage without target labels
         nets["source_only_"] = method.source_only
+    metrics = {}
     for prefix, net in nets.items():
         net_t, net_s = net_for(net, pair.target), net_for(net, pair.source)
-        if prefix:
-            metrics["source_only_accuracy"] = accuracy(net_t, pair.target.test)
-        else:
-            metrics["target_accuracy"] = accuracy(net_t, pair.target.test)
+        (u_t, logits_t), (u_s, _) = codes_and_logits(net_t, test.images), codes_and_logits(net_s, database.images)
+        metrics[f"{prefix}accuracy" if prefix else "target_accuracy"] = share_right(logits_t, test.labels)
+        if not prefix:
             metrics["source_accuracy"] = accuracy(net_s, pair.source.test)
-        found = retrieve(net_t, net_s, pair, threads=torch.get_num_threads())
-        metrics |= {f"{prefix}map_{protocol}": 100.0 * outcome.map for protocol, outcome in found.items()}
+        maps = map_metrics(u_t, test.labels, u_s, database.labels)
+        metrics |= {f"{prefix}{name}": value for name, value in maps.items()}
     if has_batch_norm(method.inference_net):
-        metrics["running_statistics_accuracy"] = accuracy(method.inference_net.eval(), pair.target.test)
+        metrics["running_statistics_accuracy"] = accuracy(method.inference_net.eval(), test)
     return metrics
+
+
+def map_metrics(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor) -> dict[str, float]:
+    """map_target and map_cross in per cent, from the arguments of `protocols.both`."""
+    found = both(u_t, y_t, u_s, y_s, threads=torch.get_num_threads())
+    return {f"map_{protocol}": 100.0 * outcome.map for protocol, outcome in found.items()}

@@ -11,7 +11,6 @@ Images are uint8 or float in [-1, 1], N x C x H x W; codes are N x d; tensors an
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,6 +22,7 @@ from sklearn.manifold import TSNE
 
 from igan_lib.curves import LiveCurves, loss_curves
 from igan_lib.domains import DomainPair
+from igan_lib.files import short_name
 from igan_lib.style import (
     INK,
     SOURCE_COLOUR,
@@ -57,12 +57,6 @@ __all__ = [
     "tsne_points",
     "use_style",
 ]
-
-
-def short_name(domain: str) -> str:
-    """A domain's name as it stands in a title: of a path, the last part alone."""
-    kind, colon, path = domain.partition(":")
-    return Path(path).stem if colon else kind
 
 
 # ---------------------------------------------------------------------------------------------------------- images

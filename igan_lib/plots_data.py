@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from igan_lib.domains import Domain
-from igan_lib.plots import short_name
+from igan_lib.files import short_name
 from igan_lib.style import (
     SOURCE_COLOUR,
     TARGET_COLOUR,

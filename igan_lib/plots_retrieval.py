@@ -54,7 +54,7 @@ def precision_recall(curves: Mapping[str, Mapping[str, Retrieval]]) -> Figure:
     for ax, (title, methods) in zip(axes[0], curves.items(), strict=True):
         for number, (name, outcome) in enumerate(methods.items()):
             precision, recall = (np.array(values) for values in (outcome.precision_at_radius, outcome.recall_at_radius))
-            reached = recall > 0  # where nothing lies within a radius there is no precision
+            reached = recall > 0  # a radius within which no query finds anything relevant is no point of the curve
             ax.plot(100 * recall[reached], 100 * precision[reached], color=CLASS_COLOURS[number], label=name)
         ax.set(title=title, xlabel="recall, %", xlim=(0, 101), ylim=(0, 102))
     axes[0, 0].set_ylabel("precision, %")

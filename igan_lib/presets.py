@@ -17,22 +17,17 @@ MethodName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq"
 BackboneName = Literal["none", "alexnet", "efficientnet_lite0", "resnet50"]
 ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 
+# The methods of Table 3 (`baselines`). They share encoder, optimiser and schedule with IGAN, and read none of the
+# weights of its losses.
+BASELINES = ("noda", "dah", "suh", "itq", "ba", "uh-bdnn")
+
 # What a method is, as settings of IGANConfig. igan+ holds what the paper does not have.
 METHODS: dict[str, dict[str, Any]] = {
     "igan": {},
     "igan+": {"augment": True, "weight_average": 0.99},
     "source-only": {"losses": ("c",), "epsilon": 0.0},
-    # The methods of Table 3 (`baselines`). They share encoder, optimiser and schedule with IGAN, and read none of its
-    # losses' weights.
-    "noda": {},
-    "dah": {},
-    "suh": {},
-    "itq": {},
-    "ba": {},
-    "uh-bdnn": {},
+    **{name: {} for name in BASELINES},
 }
-
-BASELINES = ("noda", "dah", "suh", "itq", "ba", "uh-bdnn")
 
 # How much of it is run. `quick` and `cpu` are this project's; the paper prints neither steps nor epochs.
 PROFILES: dict[str, dict[str, Any]] = {
@@ -54,7 +49,6 @@ PROFILES: dict[str, dict[str, Any]] = {
     # a longer schedule and wider networks, for a GPU
     "paper": {"pretrain_steps": 2000, "steps": 10_000, "generator_width": 64, "discriminator_width": 64},
 }
-
 
 # Office-31 enters as features of a pretrained network, which 3.2 reconstructs in place of images. Batches of 310: "10
 # times bigger" than the 31 classes (2.3), and ten of each, since the classes are uneven. A profile's widths and limits

@@ -12,8 +12,6 @@ from igan_lib.evaluation import codes_and_logits
 from igan_lib.networks import HashNet
 from igan_lib.retrieval import Retrieval, evaluate_retrieval
 
-PROTOCOLS = ("target", "cross")
-
 
 def within_target(u_t: Tensor, y_t: Tensor, **options) -> Retrieval:
     """Protocol `target`: n x d codes of the target's test images and their labels; options as `evaluate_retrieval`."""
@@ -25,8 +23,13 @@ def across(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor, **options) -> Ret
     return evaluate_retrieval(u_t, y_t, u_s, y_s, **options)
 
 
+def both(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor, **options) -> dict[str, Retrieval]:
+    """Both protocols, by name, from the codes and labels of the target's test and the source's training images."""
+    return {"target": within_target(u_t, y_t, **options), "cross": across(u_t, y_t, u_s, y_s, **options)}
+
+
 def retrieve(net_t: HashNet, net_s: HashNet, pair: DomainPair, **options) -> dict[str, Retrieval]:
-    """Both protocols, by name.
+    """`both` for a pair.
 
     Args:
         net_t, net_s: the network in eval mode as it is used on the target and on the source; the same one twice where
@@ -36,7 +39,4 @@ def retrieve(net_t: HashNet, net_s: HashNet, pair: DomainPair, **options) -> dic
     queries, database = pair.target.test, pair.source.train
     u_t, _ = codes_and_logits(net_t, queries.images)
     u_s, _ = codes_and_logits(net_s, database.images)
-    return {
-        "target": within_target(u_t, queries.labels, **options),
-        "cross": across(u_t, queries.labels, u_s, database.labels, **options),
-    }
+    return both(u_t, queries.labels, u_s, database.labels, **options)

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from igan_lib.errors import ConfigError
-from igan_lib.experiment import RESULTS, build, checkpoint_path, load, read_result
+from igan_lib.experiment import RESULTS, build, checkpoint_path, load, locked, read_result
 from igan_lib.feature_hashing import FEATURE_METHODS
 from igan_lib.files import write_text
 from igan_lib.measures import evaluate
@@ -23,10 +23,16 @@ def measure_again(path: Path, results: Path = RESULTS) -> list[str]:
     Raises:
         ConfigError: the checkpoint is not there or not finished, or measures otherwise than the result says.
     """
-    result = read_result(path)
-    config = result.config
+    config = read_result(path).config
     if config.method in FEATURE_METHODS:  # they keep no checkpoint, and have measured all that they can
         return []
+    with locked(config, results):
+        return _grown(path, results)
+
+
+def _grown(path: Path, results: Path) -> list[str]:
+    result = read_result(path)
+    config = result.config
     checkpoint = checkpoint_path(config, results)
     if not checkpoint.exists():
         raise ConfigError(
@@ -37,7 +43,11 @@ def measure_again(path: Path, results: Path = RESULTS) -> list[str]:
     method = build(config, pair)
     done, _ = load_checkpoint(checkpoint, method, config.name)
     metrics = evaluate(method, pair, reestimate_batch_norm=config.reestimate_batch_norm)
-    changed = [name for name in result.metrics if not math.isclose(result.metrics[name], metrics[name], abs_tol=1e-9)]
+    changed = [
+        name
+        for name, value in result.metrics.items()
+        if not math.isclose(value, metrics.get(name, math.nan), abs_tol=1e-9)
+    ]
     if changed or done != config.pretrain_steps + config.steps:
         raise ConfigError(
             f"Expected the network of {config.name} to measure as its result says, found another {', '.join(changed)} "

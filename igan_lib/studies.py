@@ -6,12 +6,13 @@ those that it names.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from igan_lib import paper
 from igan_lib.config import ALL_LOSSES
+from igan_lib.domains import NAMED_DOMAINS
 from igan_lib.experiment import ExperimentConfig, preset
+from igan_lib.files import short_name
 
 Pair = tuple[str, str]
 
@@ -21,8 +22,12 @@ M_U, U_M, S_M = ("mnist", "usps"), ("usps", "mnist"), (SVHN7K, "mnist")
 
 
 def column(pair: Pair) -> str:
-    """The name of a pair's column, as in "mnist->usps"; a user's own file goes by its stem."""
-    return "->".join(Path(domain.rpartition(":")[2]).stem for domain in pair)
+    """The name of a pair's column, as in "mnist->usps".
+
+    A user's own file goes by its short name, unless that is the name of a published set: a file mnist.npz is not MNIST,
+    and the paper's numbers are not its own.
+    """
+    return "->".join(domain if short_name(domain) in NAMED_DOMAINS else short_name(domain) for domain in pair)
 
 
 @dataclass(frozen=True)

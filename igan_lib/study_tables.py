@@ -9,7 +9,7 @@ import pandas as pd
 from igan_lib.experiment import ExperimentConfig, RunResult
 from igan_lib.files import write_text
 from igan_lib.studies import Row, Study, column
-from igan_lib.tables import t_interval, verdict
+from igan_lib.tables import judged, t_interval
 
 COLUMNS = ["method", "column", "backbone", "protocol", "profile"]
 COLUMNS += ["n", "mean", "low", "high", "paper", "delta", "verdict"]
@@ -58,17 +58,16 @@ def study_table(study: Study, results: Iterable[RunResult], profile: str) -> pd.
         printed_cells = [row.paper.get(column(pair)) for pair in study.pairs]
         printed = None if None in printed_cells else sum(printed_cells) / len(printed_cells)
         lines.append(_line(row, AVERAGE, backbone, study, profile, means, printed))
-    return pd.DataFrame(lines, columns=COLUMNS)
+    return pd.DataFrame(lines, columns=COLUMNS).astype({"paper": float})
 
 
-def _line(row: Row, name: str, backbone: str, study: Study, profile: str, values: list[float], printed) -> list:
-    missing = math.nan if printed is None else printed
-    head = [row.label, name, backbone, study.protocol, profile, len(values)]
+def _line(
+    row: Row, name: str, backbone: str, study: Study, profile: str, values: list[float], printed: float | None
+) -> list[object]:
+    head = [row.label, name, backbone, study.protocol, profile]
     if not values:
-        return [*head, math.nan, math.nan, math.nan, missing, math.nan, "not run"]
-    mean, low, high = t_interval(values)
-    delta = math.nan if printed is None else mean - printed
-    return [*head, mean, low, high, missing, delta, verdict(len(values), low, high, printed)]
+        return [*head, 0, math.nan, math.nan, math.nan, printed, math.nan, "not run"]
+    return [*head, *judged(values, printed)]
 
 
 def paired_differences(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:

@@ -44,6 +44,14 @@ def verdict(n: int, low: float, high: float, paper: float | None) -> str:
     return "reproduced" if paper <= high else "not reproduced"
 
 
+def judged(values: Iterable[float], paper: float | None) -> list[float | int | str | None]:
+    """n, mean, low, high, the paper's value, the difference to it, and the verdict, of at least one value."""
+    data = list(values)
+    mean, low, high = t_interval(data)
+    delta = math.nan if paper is None else mean - paper
+    return [len(data), mean, low, high, paper, delta, verdict(len(data), low, high, paper)]
+
+
 def read_results(folder: Path) -> tuple[list[RunResult], list[str]]:
     """All results in `folder`, by file name, and one sentence for each file that can't be read."""
     results, damaged = [], []
@@ -84,12 +92,9 @@ def summary(results: Iterable[RunResult], profile: str, metric: str = "target_ac
         cell[config.seed] = result.metrics[metric]
     rows = []
     for (method, column), by_seed in sorted(cells.items()):
-        mean, low, high = t_interval(by_seed.values())
         # The paper's own row is that of its method; the others have no counterpart in Table 1.
         paper = TABLE1["IGAN"].get(column) if method == "igan" and metric == "target_accuracy" else None
-        delta = math.nan if paper is None else mean - paper
-        judged = verdict(len(by_seed), low, high, paper)
-        rows.append([method, column, profile, len(by_seed), mean, low, high, paper, delta, judged])
+        rows.append([method, column, profile, *judged(by_seed.values(), paper)])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -58,7 +58,10 @@ class Sweep(BaseModel):
     def chosen(self) -> list[Study]:
         """The studies, with the sweep's pairs in the place of their own where it has some."""
         studies = [STUDIES[name] for name in self.studies]
-        return studies if self.pairs is None else [replace(study, pairs=self.pairs) for study in studies]
+        if self.pairs is None:
+            return studies
+        # A title may name the data of the study's own pairs.
+        return [replace(study, pairs=self.pairs, title=f"{study.title} (here on other pairs)") for study in studies]
 
     def runs(self, study: Study) -> dict[str, ExperimentConfig]:
         """Name -> configuration of the runs that a table needs; rows that measure the same runs share them."""
@@ -83,14 +86,15 @@ class Sweep(BaseModel):
 
     def report_arguments(self) -> list[str]:
         """The arguments after `python -m igan_lib` that write the report of this sweep."""
-        pairs = [] if self.pairs is None else ["--pairs", pairs_text(self.pairs)]
-        words = ["--studies", ",".join(self.studies), "--profile", self.profile, "--seeds", str(self.seeds), *pairs]
-        return ["report", *words, "--results", str(self.results)]
+        return ["report", "--studies", ",".join(self.studies), "--seeds", str(self.seeds), *self._arguments()]
 
     def table_arguments(self, study: Study) -> list[str]:
         """The arguments after `python -m igan_lib` that write a table of this sweep."""
+        return ["table", study.name, *self._arguments()]
+
+    def _arguments(self) -> list[str]:
         pairs = [] if self.pairs is None else ["--pairs", pairs_text(self.pairs)]
-        return ["table", study.name, "--profile", self.profile, *pairs, "--results", str(self.results)]
+        return ["--profile", self.profile, *pairs, "--results", str(self.results)]
 
     def run_log(self, name: str) -> Path:
         """The log of the run called `name`."""

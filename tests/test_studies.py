@@ -10,7 +10,12 @@ from igan_lib.studies import TABLE4 as ABLATION
 
 @pytest.mark.parametrize(
     ("pair", "name"),
-    [(("mnist", "usps"), "mnist->usps"), ((SVHN7K, "mnist"), "svhn7k->mnist"), (("folder:/a/b", "x"), "b->x")],
+    [
+        (("mnist", "usps"), "mnist->usps"),
+        ((SVHN7K, "mnist"), "svhn7k->mnist"),
+        (("folder:/a/b", "x"), "b->x"),
+        (("npz:my/mnist.npz", "usps"), "npz:my/mnist.npz->usps"),
+    ],
 )
 def test_a_column_is_the_pair_and_never_svhn_for_a_part_of_it(pair, name):
     assert column(pair) == name

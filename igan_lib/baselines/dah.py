@@ -7,7 +7,6 @@ schedule.
 """
 
 import copy
-import math
 from typing import Annotated
 
 import torch
@@ -17,8 +16,10 @@ from torch import Tensor, nn
 from igan_lib.baselines import dah_losses as L
 from igan_lib.config import NonNegative, Positive
 from igan_lib.errors import ConfigError
+from igan_lib.hash_method import HashMethod, detached
 from igan_lib.losses import quantization_loss
 from igan_lib.networks import CODE_LENGTH, HashNet
+from igan_lib.schedules import cosine_decay
 
 
 class DAHConfig(BaseModel):
@@ -76,7 +77,7 @@ class SimilarityClassifier(nn.Module):
         return L.class_similarities(u, self.codes, known).clamp(min=torch.finfo(u.dtype).min)
 
 
-class NoDA(nn.Module):
+class NoDA(HashMethod):
     """The supervised hash loss on the source alone, "no domain adaptation"; a `training.Method`.
 
     Args:
@@ -85,7 +86,8 @@ class NoDA(nn.Module):
         config: see `DAHConfig`; of its weights NoDA reads `similar_weight` and `quantization`.
         n_classes: N.
 
-    `net` is a HashNet with a `SimilarityClassifier`, `source_only` a copy of it as it was after pre-training.
+    `net` is a HashNet with a `SimilarityClassifier`: its logits say how like the remembered labelled codes of each
+    class E(x) is. `source_only` is a copy of it as it was after pre-training.
 
     Raises:
         ConfigError: an encoder without such a layer.
@@ -95,7 +97,6 @@ class NoDA(nn.Module):
         super().__init__()
         self.config = config
         self.n_classes = n_classes
-        self.step = 0  # adaptation steps taken
         self.net = HashNet(encoder, config.code_length, n_classes)
         self.net.classifier = SimilarityClassifier(config.code_length, n_classes, config.references)
         last_layer(encoder)
@@ -112,7 +113,7 @@ class NoDA(nn.Module):
         """One step on the source alone. x_s: B images or feature vectors; y_s: B labels. Detached scalar losses."""
         losses: dict[str, Tensor] = {}
         self._descend(self._source_loss(self.net.encode(x_s), y_s, losses))
-        return _detached(losses)
+        return detached(losses)
 
     def finish_pretraining(self) -> None:
         """Keep a copy of the network: the "before" of every figure."""
@@ -146,30 +147,7 @@ class NoDA(nn.Module):
     def _set_learning_rate(self) -> None:
         progress = min(1.0, self.step / self.config.steps)
         for group in self.optimizers["encoder"].param_groups:
-            group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-    # ------------------------------------------------------------------ inference
-
-    @property
-    def inference_net(self) -> HashNet:
-        """The network that is evaluated: that of the last step."""
-        return self.net
-
-    def encode(self, x: Tensor) -> Tensor:
-        """u = E(x): B inputs -> B x d in (-1, 1)."""
-        return self.net.encode(x)
-
-    def logits(self, x: Tensor) -> Tensor:
-        """B inputs -> B x N: how like the remembered labelled codes of each class E(x) is."""
-        return self.net.logits(x)
-
-    def get_extra_state(self) -> dict[str, int]:
-        """The step count, which the decay depends on; kept with the weights."""
-        return {"step": self.step}
-
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        """Restore what `get_extra_state` kept."""
-        self.step = state["step"]
+            group["lr"] = self.config.learning_rate * cosine_decay(progress)
 
 
 class DAH(NoDA):
@@ -203,7 +181,7 @@ class DAH(NoDA):
             total = total + cfg.entropy * losses["L_e"]
         self._descend(total)
         self.step += 1
-        return _detached(losses)
+        return detached(losses)
 
 
 def last_layer(encoder: nn.Module) -> nn.Module:
@@ -233,7 +211,3 @@ def code_and_last_layer(encoder: nn.Module, x: Tensor) -> tuple[Tensor, tuple[Te
     finally:
         handle.remove()
     return u, (seen[0].flatten(1), seen[1].flatten(1))
-
-
-def _detached(losses: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().float() for name, value in losses.items()}
