@@ -11,7 +11,7 @@ from igan_lib.studies import STUDIES
 from igan_lib.study_tables import study_table, to_markdown, wide
 
 # <!-- study: table1 --> ... <!-- end -->, with the table of that study in between
-BLOCK = re.compile(r"<!-- study: (\S+) -->\n(?:(?!<!-- study:).)*?<!-- end -->", flags=re.DOTALL)
+BLOCK = re.compile(r"<!-- study: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
 
 
 def filled(text: str, results: Iterable[RunResult], profile: str = "cpu") -> str:

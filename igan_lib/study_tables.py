@@ -21,7 +21,7 @@ class Cells:
 
     def __init__(self, study: Study, results: Iterable[RunResult], profile: str) -> None:
         self.study, self.profile = study, profile
-        self._by_hash = {result.hash: result for result in results if result.config.profile == profile}
+        self._by_hash = {result.hash: result for result in results}
         self._seeds = sorted({result.config.seed for result in self._by_hash.values()})
 
     def results(self, row: Row, pair: tuple[str, str]) -> dict[int, RunResult]:

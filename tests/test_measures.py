@@ -89,6 +89,18 @@ def test_protocols_take_the_options_of_the_evaluation():
     assert across(u[:1], y[:1], -u[1:], y[1:]).map == 0.5
 
 
+def test_running_statistics_are_those_of_the_network_as_it_was_trained(monkeypatch):
+    pair, asked = make_pair(30), []
+    method = build(preset("bright", "pale", profile="smoke", method="igan+"), pair)
+    share = measures.accuracy
+    monkeypatch.setattr(measures, "accuracy", lambda net, split: asked.append((net, split)) or share(net, split))
+    found = evaluate(method, pair)
+    (source_net, source_split), (net, split) = asked
+    assert net is method.inference_net and not net.training and split is pair.target.test
+    assert source_net is not method.inference_net and source_split is pair.source.test
+    assert found["running_statistics_accuracy"] == share(method.inference_net, pair.target.test)
+
+
 def test_without_batch_norm_nothing_is_re_estimated():
     method = build(preset("bright", "pale", profile="smoke", batch_norm=False, losses=("c",)), make_pair(30))
     assert "running_statistics_accuracy" not in evaluate(method, make_pair(30))

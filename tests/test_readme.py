@@ -5,13 +5,14 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from igan_lib.__main__ import _parser
 from igan_lib.experiment import PROFILES
 from igan_lib.readme import filled
 from igan_lib.studies import STUDIES
-from igan_lib.tables import read_results
+from igan_lib.tables import is_stale, read_results, t_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,6 +25,74 @@ def test_the_tables_are_made_from_the_committed_results():
     assert not damaged
     assert set(re.findall(r"<!-- study: (\S+) -->", README)) >= {"table1", "table4"}
     assert filled(README, results) == README
+
+
+def values(method, pair, metric="target_accuracy", profile="cpu"):
+    """Seed -> value of the preset runs of a method, in per cent."""
+    results, _ = read_results(ROOT / "results" / "runs")
+    return {
+        result.config.seed: result.metrics[metric]
+        for result in results
+        if (result.config.method, result.config.source, result.config.target) == (method, *pair)
+        and result.config.profile == profile
+        and not is_stale(result)
+    }
+
+
+def mean(*arguments):
+    found = values(*arguments)
+    return sum(found.values()) / len(found)
+
+
+M_U, U_M = ("mnist", "usps"), ("usps", "mnist")
+
+
+def test_differences_in_the_text_are_those_of_the_results():
+    igan, plus = ([mean(method, pair) for pair in (M_U, U_M)] for method in ("igan", "igan+"))
+    only = [mean("source-only", pair) for pair in (M_U, U_M)]
+    raw = [mean("source-only", pair, "running_statistics_accuracy") for pair in (M_U, U_M)]
+    assert f"its 96.8 is {96.8 - igan[0]:.1f} points" in README
+    assert f"gains {plus[0] - igan[0]:.1f} points on MNIST → USPS" in README
+    assert f"and {plus[1] - igan[1]:.1f} on USPS → MNIST" in README
+    bn, whole = ([a - b for a, b in zip(first, raw, strict=True)] for first in (only, igan))
+    assert f"{bn[0]:.0f} of {whole[0]:.0f} points on MNIST → USPS and {bn[1]:.0f} of {whole[1]:.0f} on" in README
+    ceiling = t_interval(values("source-only", U_M, "source_accuracy").values())
+    assert "gets {:.1f} ({:.1f} to {:.1f}) on USPS's test".format(*ceiling) in README
+
+
+def test_the_share_of_pseudo_labels_in_the_text_is_that_of_the_histories():
+    results, _ = read_results(ROOT / "results" / "runs")
+    shares = [
+        round(100 * result.history[-1]["confident"])
+        for result in results
+        if (result.config.method, result.config.source, result.config.profile) == ("igan", "mnist", "cpu")
+        and not is_stale(result)
+    ]
+    assert len(shares) == 5
+    assert f"{min(shares)} to {max(shares)} % of the target images have" in README
+
+
+def test_the_quickstart_s_seeds_are_those_of_the_results():
+    cells = json.loads((ROOT / "notebooks" / "00_quickstart.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = " ".join("".join(cell["source"]) for cell in cells).replace("\n> ", " ")
+    pair = ("mnist5k", "digits")
+    for method, wording in (("igan", "ended at {}, {} and {} %"), ("igan+", "`igan+` at {}, {} and {} %")):
+        by_seed = values(method, pair, "target_accuracy", "quick")
+        assert wording.format(*(f"{by_seed[seed]:.0f}" for seed in range(3))) in text
+
+
+def test_selection_in_the_text_is_that_of_the_trials():
+    trials = pd.read_csv(ROOT / "results" / "selection.csv").set_index(["setting", "pair", "seed"])["accuracy"]
+
+    def said(setting, pair, digits=1, seed=0):
+        return f"{trials[setting, pair, seed]:.{digits}f}"
+
+    w_d, d_w, svhn = "webcam->dslr", "dslr->webcam", "npz:svhn7k.npz->digits"
+    text = " ".join(README.split())
+    assert f"{said('svhn csh contrast', svhn)} instead of {said('svhn csh', svhn)} on svhn7k" in text
+    assert f"weights ended at {said('office base', w_d)} and {said('office base', d_w)}" in text
+    chosen = "office beta10 adversarial.001"
+    assert f"L_a at 0.001, {said(chosen, w_d)} and {said(chosen, d_w)}" in text
 
 
 def test_committed_results_name_a_commit_and_no_local_change():

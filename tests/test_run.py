@@ -80,6 +80,16 @@ def test_history_and_metrics_are_those_of_the_run(config, finished):
     assert hits == pytest.approx([round(value) for value in hits], abs=1e-6)
 
 
+def test_the_commit_is_that_of_when_the_run_began(tmp_path, monkeypatch):
+    states = iter([{"commit": "began", "dirty": False}, {"commit": "ended", "dirty": True}])
+    monkeypatch.setattr(experiment, "git_state", lambda: next(states))
+    monkeypatch.setattr(provenance, "git_state", lambda: next(states))
+    monkeypatch.setattr(experiment, "load", lambda config, **_: make_pair(30))
+    config = preset("bright", "pale", profile="smoke", method="source-only")
+    found = run(config, device="cpu", results=tmp_path, progress=False).provenance
+    assert (found["commit"], found["dirty"]) == ("began", False)
+
+
 def test_provenance_says_where_the_numbers_come_from(names, finished):
     _, result = finished
     found = result.provenance

@@ -131,6 +131,7 @@ def test_a_sweep_without_values_is_all_of_the_reproduction():
 def test_pairs_take_the_place_of_those_of_every_table():
     plan = sweep(studies="table4,arguments", pairs="mnist5k:digits,npz:a.npz:digits")
     assert [study.pairs for study in plan.chosen()] == [(("mnist5k", "digits"), ("npz:a.npz", "digits"))] * 2
+    assert all(study.title.endswith("(here on other pairs)") for study in plan.chosen())
     runs = plan.runs(plan.chosen()[0])
     assert len(runs) == 5 * 2 * 2 and all(config.name == name for name, config in runs.items())
 
