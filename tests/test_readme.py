@@ -135,5 +135,7 @@ def test_measured_speed_is_that_of_the_committed_benchmark():
     found = json.loads((ROOT / "results" / "benchmarks.json").read_text())
     assert f"{found['cpu']['step']['ratio']:.2f}" in README
     assert f"{found['peak_memory_mib']:.0f} MiB" in README
+    assert f"`python -m igan_lib quickstart` (two threads) | {found['quickstart_seconds']:.0f} s |" in README
+    assert f"({found['cpu']['step']['step_ms']:.0f} ms with {found['threads']} thread)" in README
     for ratio in found["cpu"]["variants"].values():
         assert f"{ratio:.2f}" in README
