@@ -86,8 +86,8 @@ def average_precision_at(n: np.ndarray, p: np.ndarray, k: int, divisor: Divisor)
     sums = np.where(whole, _precision_sum(nearer, relevant_nearer, n, p, taken), 0.0).sum(1)
     hits = np.where(whole, p, 0).sum(1)
     result = np.where(hits > 0, sums / np.maximum(hits, 1), 0.0)
-    for i, d in zip(*np.nonzero((taken > 0) & ~whole), strict=True):
-        result[i] = _hits_expectation(sums[i], nearer[i, d], relevant_nearer[i, d], n[i, d], p[i, d], taken[i, d])
+    at = np.nonzero((taken > 0) & ~whole)  # at most one tie a query
+    result[at[0]] = _hits_expectation(sums[at[0]], nearer[at], relevant_nearer[at], n[at], p[at], taken[at])
     result[p.sum(1) == 0] = np.nan
     return result
 
@@ -149,19 +149,30 @@ def _precision_sum(
 
 
 def _hits_expectation(
-    whole_sum: float, nearer: np.int64, relevant_nearer: np.int64, n: np.int64, p: np.int64, taken: np.int64
-) -> float:
-    """AP@k by "hits" of one query whose place k falls inside a tie, `whole_sum` being that of the ties before."""
-    hits = np.arange(max(0, taken - (n - p)), min(taken, p) + 1)
-    logs = _log_choose(p, hits) + _log_choose(n - p, taken - hits)
-    weights = np.exp(logs - logs.max())
-    # Given the number of hits, the places before k are a tie of their own.
-    places = np.full_like(hits, taken)
-    sums = whole_sum + _precision_sum(nearer, relevant_nearer, places, hits, places)
-    return float((weights * sums / np.maximum(relevant_nearer + hits, 1)).sum() / weights.sum())
+    whole_sums: np.ndarray,
+    nearer: np.ndarray,
+    relevant_nearer: np.ndarray,
+    n: np.ndarray,
+    p: np.ndarray,
+    taken: np.ndarray,
+) -> np.ndarray:
+    """AP@k by "hits" of queries whose place k falls inside a tie; one value a query in each argument and in the result.
+
+    `whole_sums` are those of the ties before, `taken` the places of this tie up to k.
+    """
+    expected, total = np.zeros(len(n)), np.zeros(len(n))
+    log_orders = _log_choose(n, taken)
+    for hits in range(int(np.minimum(taken, p).max(initial=-1)) + 1):
+        # Hypergeometric; an impossible number of hits has a factorial of a negative number in it and the weight 0.
+        weights = np.exp(_log_choose(p, hits) + _log_choose(n - p, taken - hits) - log_orders)
+        # Given the number of hits, the places up to k are a tie of their own.
+        sums = whole_sums + _precision_sum(nearer, relevant_nearer, taken, np.full_like(taken, hits), taken)
+        expected += weights * sums / np.maximum(relevant_nearer + hits, 1)
+        total += weights  # 1 but for the rounding of great factorials
+    return expected / total
 
 
-def _log_choose(n: np.int64, k: np.ndarray) -> np.ndarray:
+def _log_choose(n: np.ndarray, k: np.ndarray | int) -> np.ndarray:
     return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
 
 
