@@ -24,13 +24,13 @@ def recalibrated(net: HashNet, images: Tensor) -> HashNet:
         images: n x C x S x S uint8 (or n x D features), unlabelled training images of a domain; evenly spaced ones are
             used where there are more than `ESTIMATION_IMAGES`, since data sets are often sorted.
     """
-    net = copy.deepcopy(net).requires_grad_(False)
+    net = copy.deepcopy(net).requires_grad_(False).eval()
     layers = _batch_norms(net)
     if layers:
         for layer in layers:
             layer.reset_running_stats()
             layer.momentum = None  # a plain average over the batches
-        net.train()
+            layer.train()  # and no layer of another kind: dropout would change what they see
         stride = max(1, -(-len(images) // ESTIMATION_IMAGES))
         with torch.no_grad():
             for batch in _even_batches(images[::stride]):

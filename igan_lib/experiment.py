@@ -11,7 +11,7 @@ from torch import nn
 from igan_lib.domains import DomainPair, load_pair
 from igan_lib.errors import ConfigError
 from igan_lib.feature_hashing import FEATURE_METHODS, hash_features, source_only
-from igan_lib.features import load_feature_pair
+from igan_lib.features import load_crop_pair, load_feature_pair
 from igan_lib.files import write_text
 from igan_lib.images import normalize_contrast
 from igan_lib.measures import evaluate
@@ -78,9 +78,13 @@ def read_result(path: Path) -> RunResult:
 
 
 def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:
-    """The two domains of `config`: images at its size and number of channels, or features of its backbone."""
+    """The two domains of `config`: images at its size and number of channels or, of Office-31, what its backbone takes.
+
+    Frozen, that is the backbone's features; to be fine-tuned, its images, cut for it.
+    """
     if config.backbone != "none":
-        return load_feature_pair(
+        load_office = load_feature_pair if config.regime == "frozen" else load_crop_pair
+        return load_office(
             config.source, config.target, backbone=config.backbone, download=download, limit=config.train_limit
         )
     pair = load_pair(
@@ -186,8 +190,8 @@ def locked(config: ExperimentConfig, results: Path) -> FileLock:
 def _feature_network(
     config: ExperimentConfig, pair: DomainPair, device: str, results: Path, progress: bool
 ) -> nn.Module | None:
-    """The network of the run `source_only(config)`, trained here if it is not there; None for a backbone's features."""
-    if config.backbone != "none":
+    """The network of the run `source_only(config)`, trained here if it is not there; None for features as inputs."""
+    if len(pair.shape) == 1:
         return None
     base = source_only(config)
     with locked(base, results):

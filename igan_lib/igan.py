@@ -12,6 +12,7 @@ from igan_lib.augment import random_affine
 from igan_lib.components import Shape, build_discriminator, build_encoder, build_generators
 from igan_lib.config import IGANConfig
 from igan_lib.errors import ConfigError
+from igan_lib.finetuning import FineTunedEncoder, Pretrained, optimizer_groups, set_learning_rate
 from igan_lib.hash_method import HashMethod, detached
 from igan_lib.networks import HashNet
 
@@ -23,19 +24,23 @@ class IGAN(HashMethod):
         config: see `config.IGANConfig`.
         shape: of one input of either domain: (C, S, S) for images, (D,) for features.
         n_classes: N.
+        backbone: a network to fine-tune as the first part of the encoder; generators and discriminators then see its
+            features in the place of images. None: there is none, or its features are the inputs (`frozen`).
 
     Weights are drawn from torch's global random state: seed it first (`torch.manual_seed`), as `experiment.run` does.
     """
 
-    def __init__(self, config: IGANConfig, shape: Shape, n_classes: int) -> None:
+    def __init__(self, config: IGANConfig, shape: Shape, n_classes: int, backbone: Pretrained | None = None) -> None:
         super().__init__()
         if config.augment and len(shape) == 1:
             raise ConfigError("Expected images to augment, found features: leave augment (and igan+) out.")
         self.config = config
         self.n_classes = n_classes
         self.uses_generators = bool({"a", "1"} & set(config.losses))
-        self._shape = shape
-        encoder = build_encoder(config.encoder, shape, config.code_length, config.batch_norm)
+        self._shape = shape if backbone is None else (backbone.dimension,)
+        encoder = build_encoder(config.encoder, self._shape, config.code_length, config.batch_norm)
+        if backbone is not None:
+            encoder = FineTunedEncoder(backbone, encoder)
         self.net = HashNet(encoder, config.code_length, n_classes)
         self.source_only = copy.deepcopy(self.net).requires_grad_(False)
         if config.weight_average:
@@ -66,12 +71,15 @@ class IGAN(HashMethod):
 
     def _optimizer(self, *modules: nn.Module, gan: bool = False) -> torch.optim.Optimizer:
         cfg = self.config
-        parameters = list(nn.ModuleList(modules).parameters())  # each once, also where two modules share one
+        groups = optimizer_groups(modules)
         rate = cfg.gan_learning_rate if gan else cfg.learning_rate
         if cfg.optimizer == "sgd":
-            return torch.optim.SGD(parameters, lr=rate, momentum=0.9)
-        # beta1 = 0.5 for G and D as since DCGAN: their targets move. fused: one kernel for all tensors.
-        return torch.optim.Adam(parameters, lr=rate, betas=(0.5 if gan else 0.9, 0.999), fused=True)
+            optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9)
+        else:
+            # beta1 = 0.5 for G and D as since DCGAN: their targets move. fused: one kernel for all tensors.
+            optimizer = torch.optim.Adam(groups, lr=rate, betas=(0.5 if gan else 0.9, 0.999), fused=True)
+        set_learning_rate(optimizer, rate)
+        return optimizer
 
     # ------------------------------------------------------------------ training
 
@@ -133,9 +141,9 @@ class IGAN(HashMethod):
             if cfg.augment:
                 x_s, x_t = random_affine(x_s), random_affine(x_t)
             # Two passes, so that each domain is normalised by its own batch statistics.
-            u_s, logits_s = self.net(x_s)
+            x_s, u_s, logits_s = self._read(x_s)
             if self._needs_target:
-                u_t, logits_t = self.net(x_t)
+                x_t, u_t, logits_t = self._read(x_t)
                 pseudo_t = L.pseudo_labels(logits_t, cfg.threshold)
                 losses["confident"] = (pseudo_t != L.NO_LABEL).float().mean()
                 losses["L_c"] = L.classification_loss(logits_s, y_s, logits_t, pseudo_t, cfg.epsilon * ramp)
@@ -165,6 +173,18 @@ class IGAN(HashMethod):
         if cfg.weight_average:
             self.averaged.update_parameters(self.net)
         return detached(losses)
+
+    def _read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What is to be reconstructed, u and the logits: of x itself or, where a backbone is fine-tuned, its features.
+
+        These are constants for L_1 and L_a, as images are: else the backbone could lower L_1 by features that vanish.
+        """
+        encoder = self.net.encoder
+        if not isinstance(encoder, FineTunedEncoder):
+            return x, *self.net(x)
+        features = encoder.features(x)
+        u = encoder.encoder(features)
+        return features.detach(), u, self.net.classifier(u)
 
     @property
     def _needs_target(self) -> bool:
@@ -219,8 +239,7 @@ class IGAN(HashMethod):
         factor = schedules.cosine_decay(progress) if cfg.decay == "cosine" else 1.0
         for name, opt in self.optimizers.items():
             rate = cfg.gan_learning_rate if name in ("generators", "discriminators") else cfg.learning_rate
-            for group in opt.param_groups:
-                group["lr"] = rate * factor
+            set_learning_rate(opt, rate * factor)
 
     def _autocast(self, x: Tensor) -> torch.autocast:
         return torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")

@@ -8,15 +8,20 @@ from igan_lib.baselines.suh import SuH, reveal_target_labels
 from igan_lib.components import build_encoder
 from igan_lib.config import IGANConfig
 from igan_lib.domains import DomainPair, TrainingData
+from igan_lib.finetuning import FineTunedEncoder, pretrained
 from igan_lib.igan import IGAN
 from igan_lib.presets import ExperimentConfig
 
 
 def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
     """The untrained method of `config` for the inputs of `pair`; weights depend on the seed alone."""
+    backbone = pretrained(config.backbone) if config.regime == "finetuned" else None
     torch.manual_seed(config.seed)
     if config.method in ("noda", "dah", "suh"):
-        encoder = build_encoder(config.encoder, pair.shape, config.code_length, config.batch_norm)
+        shape = pair.shape if backbone is None else (backbone.dimension,)
+        encoder = build_encoder(config.encoder, shape, config.code_length, config.batch_norm)
+        if backbone is not None:
+            encoder = FineTunedEncoder(backbone, encoder)
         # DAH's published weights of quantisation and entropy, 1, are of sums over a batch beside a sum over its n^2
         # pairs: divided by the pairs they are weights of means. The quantisation is a mean over the d bits besides.
         n, d = config.batch_size, config.code_length
@@ -31,7 +36,7 @@ def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
             return SuH(encoder, settings, reveal_target_labels(pair))
         return (DAH if config.method == "dah" else NoDA)(encoder, settings, pair.n_classes)
     values = {name: getattr(config, name) for name in IGANConfig.model_fields}
-    return IGAN(IGANConfig(**values), pair.shape, pair.n_classes)
+    return IGAN(IGANConfig(**values), pair.shape, pair.n_classes, backbone)
 
 
 def training_data(config: ExperimentConfig, pair: DomainPair) -> TrainingData:

@@ -15,6 +15,7 @@ from igan_lib.training import Schedule
 
 MethodName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", "uh-bdnn"]
 BackboneName = Literal["none", "alexnet", "efficientnet_lite0", "resnet50"]
+RegimeName = Literal["frozen", "finetuned"]
 ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 
 # The methods of Table 3 (`baselines`). They share encoder, optimiser and schedule with IGAN, and read none of the
@@ -72,7 +73,7 @@ OFFICE_STEPS = {"pretrain_steps": 300, "steps": 600}
 
 # Fields that came after the first results: at its default such a field is left out of the hash, so that a new
 # possibility does not turn every older result stale.
-LATER_FIELDS = frozenset({"backbone", "balanced", "contrast", "generators", "discriminators"})
+LATER_FIELDS = frozenset({"backbone", "regime", "balanced", "contrast", "generators", "discriminators"})
 
 
 class ExperimentConfig(IGANConfig, Schedule):
@@ -88,6 +89,7 @@ class ExperimentConfig(IGANConfig, Schedule):
     size: Literal[28, 32] = 28  # pixels; 28 is MNIST's own size, 3.2 speaks of 32
     channels: Literal[1, 3] = 1  # grey: MNIST and USPS have no colour
     backbone: BackboneName = "none"  # none: images as they are; else the features that this network makes of them
+    regime: RegimeName = "frozen"  # finetuned: the backbone is trained too, at a tenth of the rate (`finetuning`)
     contrast: bool = False  # each image's contrast normalised: photographs differ in light, digits on paper do not
     train_limit: Annotated[int, Field(ge=10)] | None = None  # images a split; None: all
     reestimate_batch_norm: bool = True  # before each evaluation, on unlabelled images of that domain
@@ -98,6 +100,8 @@ class ExperimentConfig(IGANConfig, Schedule):
             raise ValueError(
                 f"features of a backbone go with the encoder mlp, found {self.backbone} and {self.encoder}"
             )
+        if self.regime == "finetuned" and self.backbone == "none":
+            raise ValueError("there is no backbone to be finetuned")
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from igan_lib.baselines import dah_losses as L
 from igan_lib.config import NonNegative, Positive
 from igan_lib.errors import ConfigError
+from igan_lib.finetuning import optimizer_groups, set_learning_rate
 from igan_lib.hash_method import HashMethod, detached
 from igan_lib.losses import quantization_loss
 from igan_lib.networks import CODE_LENGTH, HashNet
@@ -101,10 +102,9 @@ class NoDA(HashMethod):
         self.net.classifier = SimilarityClassifier(config.code_length, n_classes, config.references)
         last_layer(encoder)
         self.source_only = copy.deepcopy(self.net).requires_grad_(False)
-        parameters = list(encoder.parameters())
-        self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "encoder": torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
-        }
+        optimizer = torch.optim.Adam(optimizer_groups([encoder]), lr=config.learning_rate, fused=True)
+        set_learning_rate(optimizer, config.learning_rate)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"encoder": optimizer}
         self.to(memory_format=torch.channels_last)  # as in IGAN
 
     # ------------------------------------------------------------------ training
@@ -146,8 +146,7 @@ class NoDA(HashMethod):
 
     def _set_learning_rate(self) -> None:
         progress = min(1.0, self.step / self.config.steps)
-        for group in self.optimizers["encoder"].param_groups:
-            group["lr"] = self.config.learning_rate * cosine_decay(progress)
+        set_learning_rate(self.optimizers["encoder"], self.config.learning_rate * cosine_decay(progress))
 
 
 class DAH(NoDA):
