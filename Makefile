@@ -7,6 +7,8 @@ ARGS ?=
 PROFILE = cpu
 SEEDS = 5
 PAIRS =
+BACKBONE = efficientnet_lite0
+REGIME = frozen
 CORES = 2
 GPUS = 0
 TABLES := table1 table2 table3 table3-cross table4 table4-no-batch-norm arguments \
@@ -20,7 +22,7 @@ CHECK_PYTHON := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v
 	"igan needs Python 3.11 to 3.13 but found %d.%d; name another one, such as: make PYTHON=python3.12" % v)
 
 SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
-	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) gpus=$(GPUS) $(ARGS) --
+	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) backbone=$(BACKBONE) regime=$(REGIME) gpus=$(GPUS) $(ARGS) --
 
 .PHONY: help quickstart tables report test lab lint bench readme
 .PHONY: $(TABLES)
@@ -38,7 +40,8 @@ $(TABLES): $(STAMP)
 	$(SNAKEMAKE) $@
 
 report: $(STAMP) ## Write results/report.html from the results that are there (PROFILE=cpu SEEDS=5)
-	$(BIN)/python -m igan_lib report --profile $(PROFILE) --seeds $(SEEDS) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+	$(BIN)/python -m igan_lib report --profile $(PROFILE) --seeds $(SEEDS) $(if $(PAIRS),--pairs $(PAIRS)) \
+		--backbone $(BACKBONE) --regime $(REGIME) $(ARGS)
 
 test: $(STAMP) ## Run the whole test suite (ARGS="-k losses" for a part)
 	$(BIN)/python -m pytest $(ARGS)

@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     table.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper; never mixed")
     table.add_argument("--pairs", help="other pairs than the table's, as in mnist5k:digits,usps:digits")
+    _add_backbone(table)
     table.add_argument("--metric", default="target_accuracy", help="a key of the results' metrics")
     _add_results(table)
     table.set_defaults(command=_table)
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper; never mixed")
     report.add_argument("--seeds", type=int, default=5, help="how many are wanted of each run (default 5)")
     report.add_argument("--pairs", help="other pairs than the tables', as in mnist5k:digits,usps:digits")
+    _add_backbone(report)
     report.add_argument("--figures", type=Path, default=ROOT / "figures", help="folder (default: the project's)")
     _add_results(report)
     report.set_defaults(command=_report)
@@ -89,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     quickstart.add_argument("-p", dest="parameters", nargs="+", default=[], metavar="NAME=VALUE")
     quickstart.set_defaults(command=_quickstart)
     return parser
+
+
+def _add_backbone(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backbone", default="efficientnet_lite0", help="of Office-31's tables (efficientnet_lite0)")
+    parser.add_argument("--regime", default="frozen", help="of Office-31's tables: frozen (default) or finetuned")
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
@@ -185,8 +192,8 @@ def _table(arguments: argparse.Namespace) -> int:
             )
         print(to_markdown(summary(results, arguments.profile, arguments.metric)))
     else:
-        keys = {"studies": arguments.study, "profile": arguments.profile, "pairs": arguments.pairs}
-        sweep = make_sweep(keys | {"results": arguments.results})
+        keys = {name: getattr(arguments, name) for name in ("profile", "pairs", "backbone", "regime", "results")}
+        sweep = make_sweep(keys | {"studies": arguments.study})
         (study,) = sweep.chosen()
         table = study_tables.write_tables(study, results, sweep.profile, sweep.tables)
         print(study_tables.to_markdown(study_tables.wide(table)))
@@ -199,7 +206,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from igan_lib.report import write_report
     from igan_lib.workflow import make_sweep
 
-    keys = {name: getattr(arguments, name) for name in ("profile", "seeds", "pairs", "results")}
+    keys = {name: getattr(arguments, name) for name in ("profile", "seeds", "pairs", "backbone", "regime", "results")}
     sweep = make_sweep(keys | ({"studies": arguments.studies} if arguments.studies else {}))
     damaged = write_report(sweep, arguments.figures)
     print(sweep.report)

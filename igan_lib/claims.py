@@ -35,7 +35,7 @@ def _why_missing(name: str) -> str:
 def _not_comparable(evidence: Evidence, study: str, name: str) -> str:
     """Why our runs can't be held against the paper's printed numbers of other methods; empty where they can."""
     backbone = evidence.other_backbone(study, OURS, name)
-    return f"ours are of frozen {backbone} features, the printed number of AlexNet" if backbone else ""
+    return f"ours are of {backbone}, the printed number of finetuned alexnet" if backbone else ""
 
 
 def over_printed(evidence: Evidence, study: str, table: str, other: str, sizes: dict[str, float]) -> list[Effect]:
@@ -107,7 +107,7 @@ def _with_runs(evidence: Evidence, study: str, steps: list[Step], columns: tuple
 def _limit(evidence: Evidence, study: str, row: str, names: list[str], whole: bool) -> str:
     backbone = evidence.other_backbone(study, row, names[0])
     if backbone:
-        return f"at best a direction: frozen {backbone} features, not AlexNet"
+        return f"at best a direction: {backbone}, not finetuned alexnet"
     return "" if whole else "at best a direction: without S → M"
 
 

@@ -102,9 +102,14 @@ class Evidence:
         return self._cells[study].values(self._row(study, label), as_pair(name))
 
     def other_backbone(self, study: str, label: str, name: str) -> str:
-        """The backbone of the cell, where the paper uses AlexNet and we do not; else empty."""
+        """The backbone of the cell and its regime, where the paper fine-tunes AlexNet and we do not; else empty."""
         config = self._cells[study].study.config(self._row(study, label), as_pair(name), 0, self.profile)
-        return "" if config.backbone in ("none", "alexnet") else config.backbone
+        used = (config.backbone, config.regime)
+        return (
+            ""
+            if config.backbone == "none" or used == ("alexnet", "finetuned")
+            else f"{config.regime} {config.backbone}"
+        )
 
     def differences(self, study: str, step: Step, names: Iterable[str]) -> dict[int, float]:
         """Seed -> row minus base, mean over the columns, of the seeds that all of their cells have."""

@@ -14,7 +14,8 @@ from igan_lib.office31 import OFFICE_DOMAINS
 from igan_lib.training import Schedule
 
 MethodName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", "uh-bdnn"]
-BackboneName = Literal["none", "alexnet", "efficientnet_lite0", "resnet50"]
+PretrainedName = Literal["alexnet", "efficientnet_lite0", "resnet50"]
+BackboneName = Literal["none", PretrainedName]
 RegimeName = Literal["frozen", "finetuned"]
 ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 

@@ -18,7 +18,7 @@ from igan_lib.effects import VERDICTS, Evidence
 from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
 from igan_lib.paper_claims import CLAIMS, SLIPS
-from igan_lib.studies import Study
+from igan_lib.studies import STUDIES, Study, office_studies
 from igan_lib.study_tables import missing_runs, study_table, wide
 from igan_lib.tables import read_results
 from igan_lib.workflow import Sweep
@@ -54,7 +54,8 @@ def write_report(sweep: Sweep, figures: Path) -> list[str]:
         One sentence for each result file that can't be read; the report lists them too.
     """
     results, damaged = read_results(sweep.results / "runs")
-    claims = decide(Evidence(results, sweep.profile, read_figure2(sweep.results, sweep.profile)))
+    studies = STUDIES | office_studies(sweep.backbone, sweep.regime)
+    claims = decide(Evidence(results, sweep.profile, read_figure2(sweep.results, sweep.profile), studies))
     write_claims(claims, sweep.report.with_name("claims.csv"))
     verdicts = Counter(claims["verdict"])
     readings = {claim.id: claim.reading for claim in CLAIMS}

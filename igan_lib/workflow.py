@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RESULTS, result_path
 from igan_lib.files import safe_name, write_text
-from igan_lib.presets import ExperimentConfig, ProfileName, one_sentence, preset
-from igan_lib.studies import STUDIES, Pair, Study, column
+from igan_lib.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
+from igan_lib.studies import STUDIES, Pair, Study, column, office_studies
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Sweep(BaseModel):
     profile: ProfileName = "cpu"
     seeds: Annotated[int, Field(ge=1)] = 5  # 0 to seeds - 1; five are what a verdict asks for
     pairs: tuple[Pair, ...] | None = None  # as text: see `parse_pairs`; None: each study's own
+    backbone: PretrainedName = "efficientnet_lite0"  # of the tables of Office-31
+    regime: RegimeName = "frozen"  # of the tables of Office-31; finetuned wants a GPU
     results: Path = RESULTS
     gpus: Annotated[int, Field(ge=0)] = 0  # devices of this machine to spread runs over; 0: whatever run() picks
     runs_per_gpu: Annotated[int, Field(ge=1)] | None = None  # at a time; None: see `slots`
@@ -56,8 +58,9 @@ class Sweep(BaseModel):
         return parse_pairs(value) if isinstance(value, str) and value else value or None
 
     def chosen(self) -> list[Study]:
-        """The studies, with the sweep's pairs in the place of their own where it has some."""
-        studies = [STUDIES[name] for name in self.studies]
+        """The studies, on the sweep's backbone, with its pairs in the place of their own where it has some."""
+        known = STUDIES | office_studies(self.backbone, self.regime)
+        studies = [known[name] for name in self.studies]
         if self.pairs is None:
             return studies
         # A title may name the data of the study's own pairs.
@@ -69,14 +72,17 @@ class Sweep(BaseModel):
 
     @property
     def tables(self) -> Path:
-        """The folder of the tables: one for each profile and choice of pairs, so that none is taken for another.
+        """The folder of the tables: one for each profile, backbone and choice of pairs: none is taken for another.
 
-        Tables of profile `cpu` on the studies' own pairs lie in results/tables itself.
+        Tables of profile `cpu` on the usual backbone and the studies' own pairs lie in results/tables itself.
         """
         folder = self.results / "tables"
+        if self.pairs is not None or self.profile != "cpu":
+            folder /= self.profile
         if self.pairs is not None:
-            return folder / self.profile / "+".join("-".join(map(safe_name, pair)) for pair in self.pairs)
-        return folder if self.profile == "cpu" else folder / self.profile
+            folder /= "+".join("-".join(map(safe_name, pair)) for pair in self.pairs)
+        usual = [type(self).model_fields[name].default for name in ("backbone", "regime")]
+        return folder if [self.backbone, self.regime] == usual else folder / f"{self.backbone}-{self.regime}"
 
     @property
     def report(self) -> Path:
@@ -94,7 +100,8 @@ class Sweep(BaseModel):
 
     def _arguments(self) -> list[str]:
         pairs = [] if self.pairs is None else ["--pairs", pairs_text(self.pairs)]
-        return ["--profile", self.profile, *pairs, "--results", str(self.results)]
+        backbone = ["--backbone", self.backbone, "--regime", self.regime]
+        return ["--profile", self.profile, *pairs, *backbone, "--results", str(self.results)]
 
     def run_log(self, name: str) -> Path:
         """The log of the run called `name`."""

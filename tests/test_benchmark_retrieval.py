@@ -34,9 +34,14 @@ def test_a_tiny_run_writes_and_prints_every_route(benchmark, monkeypatch, tmp_pa
         routes = found["routes"][kind]
         assert set(routes) == set(benchmark.ROUTES) and routes[benchmark.OWN]["times_own"] == 1
         assert all(route["gpair_per_s"] > 0 for route in routes.values())
+        search = found["search"][kind]
+        assert set(search) == {"flat", "ivf", "hnsw"} and search["flat"]["found"] == 1
+        assert all(0 < index["found"] <= 1 and index["query_ms"] > 0 for index in search.values())
     assert found["memory"]["additional_mib"] >= 0 and found["all_threads"]["gpair_per_s"] > 0
     rows = [line for line in printed.splitlines() if line.startswith("| ")]
-    assert len(rows) == 1 + len(benchmark.ROUTES) and len({row.count("|") for row in rows}) == 1
+    routes, search = rows[: 1 + len(benchmark.ROUTES)], rows[1 + len(benchmark.ROUTES) :]
+    assert [row.split(" | ")[0] for row in search[1:]] == ["| flat", "| ivf", "| hnsw"]
+    assert all(len({row.count("|") for row in table}) == 1 for table in (routes, search))
 
 
 def test_a_route_that_counts_something_else_is_noticed(benchmark, monkeypatch):

@@ -1,7 +1,5 @@
 """Each test of a claim on made-up results: what it compares, what it refuses, and the claim's verdict."""
 
-from dataclasses import replace
-
 import pandas as pd
 import pytest
 from claim_makers import results, table4
@@ -10,7 +8,7 @@ from igan_lib.claims import COLUMNS, decide, read_figure2, write_claims
 from igan_lib.effects import Evidence
 from igan_lib.experiment import RunResult
 from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
-from igan_lib.studies import A_D, A_W, M_U, S_M, STUDIES, U_M, W_A
+from igan_lib.studies import A_D, A_W, M_U, S_M, STUDIES, U_M, W_A, office_studies
 
 SVHN = ("svhn", "mnist")
 OFFICE = (W_A, A_W, A_D)
@@ -67,16 +65,9 @@ def test_an_average_needs_seeds_that_all_columns_have():
     assert (line.verdict, line.n) == ("too few seeds", 1)
 
 
-def with_backbone(name, studies=("table2", "table3")):
-    """The studies as they would be with another backbone, and their runs."""
-    changed = {
-        study: replace(
-            STUDIES[study],
-            rows=tuple(replace(row, settings=row.settings | {"backbone": name}) for row in STUDIES[study].rows),
-        )
-        for study in studies
-    }
-    return STUDIES | changed
+def with_backbone(name, regime):
+    """The studies on another backbone."""
+    return STUDIES | office_studies(name, regime)
 
 
 def runs_of(studies, study, values):
@@ -93,8 +84,10 @@ def runs_of(studies, study, values):
 def test_numbers_of_alexnet_are_not_compared_with_runs_of_another_backbone():
     line = decided(runs_of(STUDIES, "table2", lambda *_: 99), "2-office")
     assert line.verdict == "not run"
-    assert line.numbers.startswith("5 differences not run: ours are of frozen efficientnet_lite0 features")
-    studies = with_backbone("alexnet")
+    assert line.numbers.startswith("5 differences not run: ours are of frozen efficientnet_lite0, the printed")
+    studies = with_backbone("alexnet", "frozen")
+    assert decided(runs_of(studies, "table2", lambda *_: 99), "2-office", studies=studies).verdict == "not run"
+    studies = with_backbone("alexnet", "finetuned")
     line = decided(runs_of(studies, "table2", lambda *_: 99), "2-office", studies=studies)
     assert line.verdict == "reproduced" and "5 differences: 5 reproduced" in line.numbers
 
@@ -103,9 +96,16 @@ def above_all(label, pair):
     return {"igan": 80, "SuH": 95}.get(label, 70)
 
 
-@pytest.mark.parametrize(("backbone", "best"), [("efficientnet_lite0", "direction only"), ("alexnet", "reproduced")])
-def test_our_own_rows_with_another_backbone_show_at_best_a_direction(backbone, best):
-    studies = with_backbone(backbone)
+@pytest.mark.parametrize(
+    ("backbone", "regime", "best"),
+    [
+        ("efficientnet_lite0", "frozen", "direction only"),
+        ("alexnet", "frozen", "direction only"),
+        ("alexnet", "finetuned", "reproduced"),
+    ],
+)
+def test_our_own_rows_with_another_backbone_show_at_best_a_direction(backbone, regime, best):
+    studies = with_backbone(backbone, regime)
     line = decided(runs_of(studies, "table3", above_all), "3-unsupervised", studies=studies)
     assert line.verdict == best and f"15 differences: 15 {best}" in line.numbers
     one_below = lambda label, pair: 81 if (label, pair) == ("ITQ", A_D) else above_all(label, pair)  # noqa: E731
@@ -115,7 +115,7 @@ def test_our_own_rows_with_another_backbone_show_at_best_a_direction(backbone, b
 
 
 def test_a_smaller_gap_to_the_supervised_method_is_a_direction():
-    studies = with_backbone("alexnet")
+    studies = with_backbone("alexnet", "finetuned")
     line = decided(runs_of(studies, "table3", above_all), "3-supervised", studies=studies)
     assert line.verdict == "direction only" and line.numbers.count("[direction only]") == 3
     huge = lambda label, pair: 20 if label == "igan" else 95  # noqa: E731

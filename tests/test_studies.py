@@ -3,8 +3,8 @@
 import pytest
 
 from igan_lib.experiment import preset
-from igan_lib.paper import TABLE1, TABLE4
-from igan_lib.studies import ARGUMENTS, M_U, STUDIES, SVHN7K, column
+from igan_lib.paper import TABLE1, TABLE2, TABLE3, TABLE4
+from igan_lib.studies import ARGUMENTS, M_U, STUDIES, SVHN7K, column, office_studies
 from igan_lib.studies import TABLE4 as ABLATION
 
 
@@ -37,6 +37,20 @@ def test_the_ablation_adds_the_losses_of_table_4_and_ends_with_the_whole_method(
         assert row.paper == printed
     assert ABLATION.config(ABLATION.rows[-1], M_U, 3, "cpu") == preset("mnist", "usps", seed=3)
     assert ABLATION.rows[-1].paper == TABLE1["IGAN"]
+
+
+def test_printed_numbers_of_office_31_stand_beside_the_paper_s_own_conditions_alone():
+    ours, theirs = office_studies(), office_studies("alexnet", "finetuned")
+    assert {name: STUDIES[name] for name in ours} == ours
+    for other in (ours, office_studies("alexnet"), office_studies("efficientnet_lite0", "finetuned")):
+        assert not any(row.paper for study in other.values() for row in study.rows)
+    assert {row.label: row.paper for row in theirs["table2"].rows} == {"source-only": {}, "igan": TABLE2["IGAN"]}
+    found = [row.paper for row in theirs["table3"].rows]
+    names = ["NoDA", "ITQ", "BDNN", "BA", "DAH", "IGAN", "SuH"]
+    assert found == [TABLE3[name] for name in names]
+    assert [row.label.lower() for row in theirs["table3"].rows] == [n.lower().replace("bdnn", "uh-bdnn") for n in names]
+    assert not any(row.paper for row in theirs["table3-cross"].rows)  # another protocol
+    assert [column(pair) for pair in theirs["table3"].pairs] == list(TABLE3["IGAN"])
 
 
 def test_without_batch_norm_there_is_no_printed_number():

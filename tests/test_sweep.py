@@ -106,12 +106,14 @@ def test_two_pairs_of_one_column_are_refused():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"seed": 3}, "studies, profile, seeds, pairs, results, gpus, runs_per_gpu, found 'seed'"),
+        ({"seed": 3}, "studies, profile, seeds, pairs, backbone, regime, results, gpus, runs_per_gpu, found 'seed'"),
         ({"studies": "table1,tabel4"}, "table4, table4-no-batch-norm, arguments, found 'tabel4'"),
         ({"profile": "cpuu"}, "profile"),
         ({"seeds": 0}, "seeds"),
         ({"seeds": "five"}, "seeds"),
         ({"pairs": "digits"}, "source:target"),
+        ({"backbone": "none"}, "backbone"),
+        ({"regime": "fine-tuned"}, "regime"),
         ({"gpus": -1}, "gpus"),
         ({"runs_per_gpu": 0}, "runs_per_gpu"),
     ],
@@ -136,6 +138,18 @@ def test_pairs_take_the_place_of_those_of_every_table():
     assert len(runs) == 5 * 2 * 2 and all(config.name == name for name, config in runs.items())
 
 
+def test_a_backbone_and_a_regime_are_those_of_the_office_tables_alone():
+    plan, usual = make_sweep({"backbone": "alexnet", "regime": "finetuned"}), make_sweep({})
+    for study, as_usual in zip(plan.chosen(), usual.chosen(), strict=True):
+        configs = study.configs("cpu", [0])
+        if study.name in ("table2", "table3", "table3-cross"):
+            assert {(config.backbone, config.regime) for config in configs} == {("alexnet", "finetuned")}
+            assert study.title == as_usual.title.replace("frozen efficientnet_lite0", "finetuned alexnet")
+        else:
+            assert study == as_usual
+    assert make_sweep({"regime": "finetuned"}).chosen()[1].configs("cpu", [0])[0].backbone == "efficientnet_lite0"
+
+
 # ---------------------------------------------------------------- folders and devices
 
 
@@ -145,6 +159,8 @@ def test_tables_of_other_profiles_and_pairs_lie_in_folders_of_their_own(tmp_path
 
     assert folder() == "tables"
     assert folder(profile="quick") == "tables/quick"
+    assert folder(backbone="resnet50") == "tables/resnet50-frozen"
+    assert folder(profile="paper", regime="finetuned") == "tables/paper/efficientnet_lite0-finetuned"
     assert folder(pairs="mnist5k:digits") == "tables/cpu/mnist5k-digits"
     assert (
         folder(profile="smoke", pairs="mnist5k:digits,npz:x/y.npz:usps")
