@@ -3,6 +3,7 @@
 - routes: pairs of query and item a CPU second on ONE thread, for this library's evaluation and for others on the same
   64-bit codes; each ratio is of times measured in turns in one run
 - threads: the counting pass on all of them
+- search: `HashIndex` of each kind for the ten nearest: seconds to fill it, milliseconds a query, size, what it finds
 - memory: what an evaluation of 10,000 queries x 1,000,000 codes needs on top of the codes, in a process of its own
 
 Two kinds of codes: random ones, whose distances spread, and trained-like ones (ten centres, each code 3 bits away from
@@ -21,6 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import get_args
 
 import faiss
 import numba
@@ -32,6 +35,7 @@ from igan_lib.counting import Counts, counts
 from igan_lib.files import write_text
 from igan_lib.hashing import as_bytes, pack, popcount
 from igan_lib.retrieval import evaluate_retrieval
+from igan_lib.search_index import HashIndex, Kind
 
 ROOT = Path(__file__).resolve().parent.parent
 LENGTH, CLASSES = 64, 10
@@ -190,6 +194,33 @@ def measure_routes(data: Data, scale: float, rounds: int) -> dict[str, dict[str,
     }
 
 
+def measure_search(data: Data) -> dict[str, dict[str, float]]:
+    """`HashIndex` on one thread, by kind: seconds of the processor to fill it, milliseconds a query, MiB, found.
+
+    `found` is the share of each query's ten places that hold a code no farther than the tenth of the exact search:
+    which of the codes at one distance come first is open.
+    """
+    queries, nearest, measured = data.first(200).q, min(10, len(data.db)), {}
+    for kind in get_args(Kind):
+        index, start = HashIndex(LENGTH, kind), time.process_time()
+        index.add(data.db)
+        filled = time.process_time()
+        _, distances = index.search(queries, nearest)
+        searched = time.process_time()
+        if kind == "flat":
+            farthest = distances[:, -1:]
+        with TemporaryDirectory() as folder:
+            index.save(Path(folder) / "index")
+            size = (Path(folder) / "index").stat().st_size
+        measured[kind] = {
+            "fill_s": filled - start,
+            "query_ms": 1e3 * (searched - filled) / len(queries),
+            "file_mib": size / 2**20,
+            "found": float((distances <= farthest).mean()),
+        }
+    return measured
+
+
 def measure_threads(data: Data, rounds: int) -> dict[str, float]:
     """Gpair/s of the counting pass on all threads of the machine."""
     threads = os.cpu_count() or 1
@@ -254,6 +285,14 @@ def as_markdown(found: dict) -> str:
     all_threads, memory = found["all_threads"], found["memory"]
     lines += [
         "",
+        "| `HashIndex`, the ten nearest | " + " | ".join(f"{kind}: ms a query, share found" for kind in kinds) + " |",
+        "|---|" + "---:|" * len(kinds),
+    ]
+    for kind in get_args(Kind):
+        cells = [f"{search[kind]['query_ms']:.3g}, {search[kind]['found']:.3f}" for search in found["search"].values()]
+        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
         f"Counting on {all_threads['threads']} threads: {all_threads['gpair_per_s']:.3g} Gpair/s.",
         f"{memory['queries']:,} queries x {memory['database']:,} codes: {memory['additional_mib']:.0f} MiB on top of "
         f"the codes, {memory['seconds']:.1f} s.",
@@ -279,12 +318,14 @@ def main() -> None:
         "database": size,
         "code_length": LENGTH,
         "routes": {},
+        "search": {},
     }
     for kind in ("random", "trained-like"):
         data = make_data(kind, n_queries, size)
         index_for(data)
         check_routes(data)
         found["routes"][kind] = measure_routes(data, arguments.scale, arguments.rounds)
+        found["search"][kind] = measure_search(data)
     found["all_threads"] = measure_threads(data, arguments.rounds)
     found["memory"] = measure_memory(n_queries, size)
     print(as_markdown(found))

@@ -90,9 +90,10 @@ def test_selection_in_the_text_is_that_of_the_trials():
     w_d, d_w, svhn = "webcam->dslr", "dslr->webcam", "npz:svhn7k.npz->digits"
     text = " ".join(README.split())
     assert f"{said('svhn csh contrast', svhn)} instead of {said('svhn csh', svhn)} on svhn7k" in text
-    assert f"weights ended at {said('office base', w_d)} and {said('office base', d_w)}" in text
-    chosen = "office beta10 adversarial.001"
-    assert f"L_a at 0.001, {said(chosen, w_d)} and {said(chosen, d_w)}" in text
+    by_pair = {pair: [said(f"labels csh T.{t}", pair) for t in (9, 7, 5, 3)] for pair in (w_d, d_w)}
+    first, second = ("{}, {}, {} and {}".format(*by_pair[pair]) for pair in (w_d, d_w))
+    assert f"gave {first} on webcam → dslr" in text and f"{second} on dslr → webcam" in text
+    assert f"method then ended at {said('labels full T.5', w_d)} and {said('labels full T.5', d_w)}" in text
 
 
 def test_committed_results_name_a_commit_and_no_local_change():
