@@ -19,6 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from igan_lib.effects import VERDICTS, Effect, Evidence, readable
+from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
 from igan_lib.paper import AVERAGES, S_M, TABLES
 from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
@@ -186,6 +187,11 @@ def decide(evidence: Evidence, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame
         n = min(part.n for part in parts)
         lines.append([claim.id, claim.section, claim.sentence, worst.verdict, numbers, n])
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def decide_on_table(number: int, results: Iterable[RunResult], profile: str = "cpu") -> pd.DataFrame:
+    """`decide` for the claims about one of the paper's tables, from any results."""
+    return decide(Evidence(results, profile), [claim for claim in CLAIMS if claim.id.startswith(f"{number}-")])
 
 
 def _effects(evidence: Evidence, check: Check) -> list[Effect | Picture]:

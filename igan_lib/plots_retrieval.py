@@ -62,6 +62,30 @@ def precision_recall(curves: Mapping[str, Mapping[str, Retrieval]]) -> Figure:
     return fig
 
 
+def map_by_accuracy(outcomes: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
+    """MAP against accuracy a, both in per cent: a colour a protocol, a dot a run, with the lines of a, a^2 and a^3.
+
+    Codes that say a predicted class and nothing else (`protocols.class_codes`) have a MAP of about a in `cross`, and
+    between a^3 and a^2 in `target`: see notebook 06.
+
+    Args:
+        outcomes: protocol -> (accuracies n, MAPs n).
+    """
+    fig, axes = new_figure(size=(WIDTH / 2, WIDTH / 2))
+    ax = axes[0, 0]
+    share = np.linspace(0, 1, 101)
+    for power, text in ((1, "$a$"), (2, "$a^2$"), (3, "$a^3$")):
+        ax.plot(100 * share, 100 * share**power, color=INK, linewidth=0.8, alpha=0.5)
+        ax.annotate(text, (80, 100 * 0.8**power), xytext=(5, -9), textcoords="offset points", fontsize=9)
+    for number, (name, (accuracies, values)) in enumerate(outcomes.items()):
+        ax.plot(accuracies, values, "o", color=CLASS_COLOURS[number], markersize=3.5, alpha=0.7, label=name)
+    low = min((np.min(values) for pair in outcomes.values() for values in pair), default=0.0)
+    low = 10 * np.floor(max(0.0, low - 1) / 10)
+    ax.set(xlabel="accuracy a on the target, %", ylabel="MAP, %", xlim=(low, 101), ylim=(low, 101))
+    ax.legend(loc="upper left")
+    return fig
+
+
 def map_by_length(values: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
     """MAP in per cent by code length: a line a method through the means over seeds, each run as a dot."""
     fig, axes = new_figure(size=(WIDTH / 2, 3.4))

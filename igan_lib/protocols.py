@@ -6,6 +6,7 @@ cross: images of the target query the source's labelled training images, as the 
 """
 
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from igan_lib.domains import DomainPair
 from igan_lib.evaluation import codes_and_logits
@@ -26,6 +27,21 @@ def across(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor, **options) -> Ret
 def both(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor, **options) -> dict[str, Retrieval]:
     """Both protocols, by name, from the codes and labels of the target's test and the source's training images."""
     return {"target": within_target(u_t, y_t, **options), "cross": across(u_t, y_t, u_s, y_s, **options)}
+
+
+def class_codes(predicted: Tensor, n_classes: int) -> Tensor:
+    """Codes that say a class and nothing else: one code a class, any two equally far apart.
+
+    What such codes of the predicted classes retrieve is what the accuracy alone is worth in a protocol.
+
+    Args:
+        predicted: n class numbers (int64); n_classes: N.
+
+    Returns:
+        n x L float codes of -1 and 1, L the multiple of 8 from N on.
+    """
+    length = 8 * -(-n_classes // 8)
+    return 2.0 * one_hot(predicted, length).float() - 1.0
 
 
 def retrieve(net_t: HashNet, net_s: HashNet, pair: DomainPair, **options) -> dict[str, Retrieval]:

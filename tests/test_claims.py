@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from claim_makers import results, table4
 
-from igan_lib.claims import COLUMNS, decide, read_figure2, write_claims
+from igan_lib.claims import COLUMNS, decide, decide_on_table, read_figure2, write_claims
 from igan_lib.effects import Evidence
 from igan_lib.experiment import RunResult
 from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
@@ -263,3 +263,10 @@ def test_a_step_without_a_printed_number_has_only_a_sign():
     found = results("table1", "igan", M_U, near(90)) + results("table1", "source-only", M_U, near(89.9))
     (line,) = decide(Evidence(found), [claim]).itertuples()
     assert line.verdict == "reproduced" and "printed" not in line.numbers
+
+
+def test_the_claims_of_one_table_alone():
+    found = results("table1", "igan", U_M, [99.0] * 5)
+    whole, part = decide(Evidence(found)), decide_on_table(1, found)
+    assert list(part["claim"]) == [name for name in whole["claim"] if name.startswith("1-")] != []
+    assert part.to_dict("records") == whole[whole["claim"].isin(part["claim"])].to_dict("records")

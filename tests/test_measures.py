@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from method_makers import make_pair, one_sentence
@@ -11,7 +12,7 @@ from igan_lib.errors import ConfigError
 from igan_lib.evaluation import recalibrated
 from igan_lib.experiment import build, checkpoint_path, preset, read_result, result_path, run, train
 from igan_lib.measures import evaluate
-from igan_lib.protocols import across, within_target
+from igan_lib.protocols import across, both, class_codes, within_target
 from igan_lib.remeasure import measure_again
 
 ACCURACIES = {"target_accuracy", "source_accuracy", "source_only_accuracy"}
@@ -162,3 +163,25 @@ def test_without_a_checkpoint_nothing_can_be_added(older):
     with pytest.raises(ConfigError) as caught:
         measure_again(path, results)
     one_sentence(caught.value, "checkpoint", "found none", "leave the result as it is")
+
+
+@pytest.mark.parametrize("n_classes", [2, 8, 31])
+def test_codes_of_a_class_are_equally_far_apart(n_classes):
+    u = class_codes(torch.arange(n_classes), n_classes)
+    assert u.shape[1] % 8 == 0 and set(u.unique().tolist()) == {-1.0, 1.0}
+    distances = (u[:, None] != u[None]).sum(2)
+    assert torch.equal(distances, 2 * (1 - torch.eye(n_classes, dtype=torch.int64)))
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_what_a_class_alone_is_worth_is_a_across_and_a_cubed_to_a_squared_within(together):
+    """What notebook 06 says of the protocols, for errors that scatter and for errors of a class that go together."""
+    rng, n_classes, n, a = np.random.default_rng(0), 31, 3100, 0.75
+    y = torch.arange(n) % n_classes
+    wrong = torch.from_numpy(rng.random(n) >= a)
+    shift = 1 if together else torch.from_numpy(rng.integers(1, n_classes, n))
+    predicted = torch.where(wrong, (y + shift) % n_classes, y)
+    sure = class_codes(y, n_classes)
+    found = both(class_codes(predicted, n_classes), y, sure, y)
+    assert found["cross"].map == pytest.approx(a, abs=0.03)
+    assert a**3 - 0.03 < found["target"].map < a**2 + 0.03

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from igan_lib.plots_retrieval import RIGHT, WRONG, class_key, class_maps, map_by_length, neighbours, precision_recall
+from igan_lib.plots_retrieval import (
+    RIGHT,
+    WRONG,
+    class_key,
+    class_maps,
+    map_by_accuracy,
+    map_by_length,
+    neighbours,
+    precision_recall,
+)
 from igan_lib.retrieval import Retrieval
 
 
@@ -79,3 +88,19 @@ def test_31_classes_are_told_apart_and_look_alike_in_all_panels():
     legend = class_key([f"class_{n}" for n in range(31)]).axes[0].get_legend()
     assert [to_hex(handle.get_color()) for handle in legend.legend_handles] == [colour for colour, *_ in looks[0]]
     assert legend.get_texts()[30].get_text() == "class 30"
+
+
+def test_runs_stand_at_their_accuracy_and_map_beside_the_lines():
+    (ax,) = map_by_accuracy({"target": ([60.0, 80.0], [41.0, 70.0]), "cross": ([60.0, 80.0], [65.0, 82.0])}).axes
+    straight, squared, cubed, *dots = ax.lines
+    assert [(list(line.get_xdata()), list(line.get_ydata())) for line in dots] == [
+        ([60.0, 80.0], [41.0, 70.0]),
+        ([60.0, 80.0], [65.0, 82.0]),
+    ]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["target", "cross"]
+    assert np.allclose(straight.get_xdata(), straight.get_ydata())
+    assert np.allclose(squared.get_ydata() / 100, (squared.get_xdata() / 100) ** 2)
+    assert np.allclose(cubed.get_ydata() / 100, (cubed.get_xdata() / 100) ** 3)
+    heights = {note.get_text(): note.xy[1] for note in ax.texts}
+    assert heights == {"$a$": pytest.approx(80.0), "$a^2$": pytest.approx(64.0), "$a^3$": pytest.approx(51.2)}
+    assert ax.get_xlim() == ax.get_ylim() == (40, 101)
