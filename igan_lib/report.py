@@ -40,6 +40,7 @@ FIGURE2 = {"figure2": "The target's codes before and after adaptation", "figure2
 CURVES = {
     "training_losses": "The losses of one run",
     "retrieval_precision_recall": "Precision and recall by Hamming radius",
+    "retrieval_protocols": "Mean average precision against accuracy, in both protocols",
 }
 KINDS = {"png": "image/png", "svg": "image/svg+xml"}
 
