@@ -32,9 +32,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="train and evaluate one configuration", allow_abbrev=False)
-    run.add_argument("source", help="digits, mnist5k, mnist, usps, svhn, folder:PATH or npz:PATH")
+    run.add_argument("source", help="digits, mnist5k, mnist, usps, svhn, amazon, webcam, dslr, folder:PATH or npz:PATH")
     run.add_argument("target", help="another one")
-    run.add_argument("--method", default="igan", help="igan (default), igan+ or source-only")
+    run.add_argument(
+        "--method", default="igan", help="igan (default), igan+, source-only, noda, dah, suh, itq, ba or uh-bdnn"
+    )
     run.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper")
     run.add_argument("--seed", type=int, nargs="+", default=[0], metavar="N", help="one or more seeds (default 0)")
     run.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace values, as in: --set alpha=0.2")

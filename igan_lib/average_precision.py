@@ -162,7 +162,8 @@ def _hits_expectation(
     """
     expected, total = np.zeros(len(n)), np.zeros(len(n))
     log_orders = _log_choose(n, taken)
-    for hits in range(int(np.minimum(taken, p).max(initial=-1)) + 1):
+    fewest, most = np.maximum(0, taken - (n - p)), np.minimum(taken, p)
+    for hits in range(fewest.min(), most.max() + 1) if len(n) else ():
         # Hypergeometric; an impossible number of hits has a factorial of a negative number in it and the weight 0.
         weights = np.exp(_log_choose(p, hits) + _log_choose(n - p, taken - hits) - log_orders)
         # Given the number of hits, the places up to k are a tie of their own.

@@ -141,8 +141,8 @@ def _from_torchvision(build: Callable[..., nn.Module], weights: Any, name: str, 
     if not path.exists():
         if not download:
             raise DataError(
-                f"Expected the ImageNet weights of {name} in {path}, found none: allow the download "
-                "(download=True), put the file there, or choose efficientnet_lite0, whose weights come with "
+                f"Expected the ImageNet weights of {name} in {path}, found none: allow the download (--download, in "
+                "Python download=True), put the file there, or choose efficientnet_lite0, whose weights come with "
                 f"{_OFFLINE}."
             )
         try:

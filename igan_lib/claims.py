@@ -23,6 +23,8 @@ from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
 from igan_lib.paper import AVERAGES, S_M, TABLES
 from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
+from igan_lib.presets import OFFICE
+from igan_lib.studies import own_folder
 
 COLUMNS = ["claim", "section", "sentence", "verdict", "numbers", "n"]
 OURS = "igan"  # the row of Tables 1 and 2 that is the paper's method
@@ -232,10 +234,12 @@ def averages() -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["table", "row", "printed", "computed", "follows"])
 
 
-def read_figure2(results: Path, profile: str) -> pd.DataFrame | None:
-    """The table that notebook 08 writes, or None; it writes one for profile `cpu` only."""
-    path = results / "tables" / "figure2.csv"
-    return pd.read_csv(path) if profile == "cpu" and path.exists() else None
+def read_figure2(
+    results: Path, profile: str, backbone: str = OFFICE["backbone"], regime: str = "frozen"
+) -> pd.DataFrame | None:
+    """The table that notebook 08 writes for a profile, backbone and regime, or None."""
+    path = own_folder(results / "tables", profile, backbone, regime) / "figure2.csv"
+    return pd.read_csv(path) if path.exists() else None
 
 
 def write_claims(table: pd.DataFrame, path: Path) -> None:

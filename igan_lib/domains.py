@@ -5,7 +5,7 @@ may see of them, and it holds no target label. Images stay uint8 until a batch i
 
 Names: digits and mnist5k (embedded, no download), mnist, usps and svhn (files in `data_root()`), folder:PATH and
 npz:PATH (a user's own). Where the data come from stands in `igan_lib.readers`, with the published counts. Office-31's
-amazon, webcam and dslr are loaded as features, by `igan_lib.features.load_feature_pair`.
+amazon, webcam and dslr are loaded through a backbone, by `igan_lib.features`.
 """
 
 import hashlib
@@ -266,7 +266,7 @@ def _read(name: str, size: int, channels: int, root: Path | None, download: bool
         return readers.read_folder(find_own(path, root, "folder"), size, channels)
     if name in OFFICE_DOMAINS:
         raise DataError(
-            f"Expected a domain whose images have one size, found {name} of Office-31, which is used as features of a "
+            f"Expected a domain whose images have one size, found {name} of Office-31, which enters through a "
             'backbone: call load_feature_pair(source, target, backbone="efficientnet_lite0") of igan_lib.features.'
         )
     known = (*NAMED_DOMAINS, *OFFICE_DOMAINS, "folder:PATH", "npz:PATH")

@@ -13,7 +13,8 @@ from igan_lib.domains import Domain, Split
 from igan_lib.images import to_input
 from igan_lib.networks import HashNet
 
-BATCH = 500
+BATCH = 500  # images
+LARGE = 64 * 64  # from so many pixels an image takes the place of ten: a deep network's activations take gigabytes
 ESTIMATION_IMAGES = 10_000  # enough for means and variances to three digits; more only takes longer
 
 
@@ -49,7 +50,11 @@ def _batch_norms(net: nn.Module) -> list[nn.Module]:
 
 def _even_batches(images: Tensor) -> tuple[Tensor, ...]:
     """Batches of nearly equal size: a small last one would count as much as the others in the average."""
-    return images.tensor_split(max(1, round(len(images) / BATCH)))
+    return images.tensor_split(max(1, round(len(images) / _batch_size(images))))
+
+
+def _batch_size(images: Tensor) -> int:
+    return BATCH // 10 if images.ndim == 4 and images[0, 0].numel() >= LARGE else BATCH
 
 
 def _device(net: nn.Module) -> torch.device:
@@ -62,14 +67,14 @@ def codes_and_logits(net: HashNet, images: Tensor) -> tuple[Tensor, Tensor]:
 
     Both come back on the CPU.
     """
-    pairs = [net(to_input(batch.to(_device(net)))) for batch in images.split(BATCH)]
+    pairs = [net(to_input(batch.to(_device(net)))) for batch in images.split(_batch_size(images))]
     return torch.cat([u for u, _ in pairs]).cpu(), torch.cat([logits for _, logits in pairs]).cpu()
 
 
 @torch.no_grad()
 def hidden_features(net: HashNet, images: Tensor) -> Tensor:
     """What the code layer reads of uint8 images or features, n x D on the CPU, for a net in eval mode."""
-    parts = [net.encoder.hidden(to_input(batch.to(_device(net)))) for batch in images.split(BATCH)]
+    parts = [net.encoder.hidden(to_input(batch.to(_device(net)))) for batch in images.split(_batch_size(images))]
     return torch.cat(parts).cpu()
 
 

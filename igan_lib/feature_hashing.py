@@ -1,7 +1,7 @@
 """ITQ, BA and UH-BDNN in an experiment: fitted on features of both domains, without labels, and measured as the others.
 
-Features are what a backbone gives (Office-31) or, for images, what the code layer of the source-only network reads,
-with batch-norm statistics of the domain at hand. So on images these methods rest on a network that has seen the
+Features are what a frozen backbone gives (Office-31) or, for images, what the code layer of the source-only network
+reads, with batch-norm statistics of the domain at hand. So on images these methods rest on a network that has seen the
 source's labels; NoDA, DAH and SuH train the same encoder from random weights.
 """
 

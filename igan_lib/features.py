@@ -1,4 +1,4 @@
-"""Office-31 as features of a frozen backbone: computed once, then read from a cache.
+"""Office-31 through a backbone: as features of a frozen one, computed once, or as images cut for fine-tuning.
 
 `load_feature_pair("amazon", "webcam", backbone="efficientnet_lite0")` gives a `DomainPair` as `load_pair` does, with
 float32 vectors (N x D) in the place of images. Everything that follows is the same for both.
@@ -109,7 +109,8 @@ def load_crop_pair(
     """The images of two domains of Office-31 as a backbone takes them: uint8, N x 3 x crop x crop, for fine-tuning.
 
     Training and test split are the same; arguments and errors as `load_feature_domain`. Nothing is kept: decoding takes
-    a small part of the time of an epoch.
+    a small part of the time of an epoch. The middle of each image, always: no random crop, no flip, so that the two
+    regimes see the same pixels.
     """
     chosen = find_backbone(backbone)
     listings = [list_office31(name, resolve_root(root)) for name in (source, target)]

@@ -4,7 +4,7 @@ Saenko, Kulis, Fritz, Darrell: "Adapting Visual Category Models to New Domains",
 the shop's pages (2,817), webcam (795) and dslr (498) photographs of an office. torchvision has no download for it.
 
 Layout below the data root: `office31/<domain>/images/<class>/*.jpg`, the data set's own, or the same without `images`.
-The images are of many sizes, so they enter the library as features alone (`igan_lib.features`).
+The images are of many sizes, so they enter the library as a backbone cuts them, or as its features (`features`).
 """
 
 import hashlib

@@ -62,14 +62,14 @@ def precision_recall(curves: Mapping[str, Mapping[str, Retrieval]]) -> Figure:
     return fig
 
 
-def map_by_accuracy(outcomes: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
-    """MAP against accuracy a, both in per cent: a colour a protocol, a dot a run, with the lines of a, a^2 and a^3.
+def map_by_accuracy(outcomes: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> Figure:
+    """MAP against accuracy a, both in per cent, with the lines of a, a^2 and a^3: a colour a protocol, a dot a run.
 
     Codes that say a predicted class and nothing else (`protocols.class_codes`) have a MAP of about a in `cross`, and
     between a^3 and a^2 in `target`: see notebook 06.
 
     Args:
-        outcomes: protocol -> (accuracies n, MAPs n).
+        outcomes: protocol -> data -> (accuracy, MAP) of each run; each kind of data has a marker.
     """
     fig, axes = new_figure(size=(WIDTH / 2, WIDTH / 2))
     ax = axes[0, 0]
@@ -77,10 +77,14 @@ def map_by_accuracy(outcomes: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figu
     for power, text in ((1, "$a$"), (2, "$a^2$"), (3, "$a^3$")):
         ax.plot(100 * share, 100 * share**power, color=INK, linewidth=0.8, alpha=0.5)
         ax.annotate(text, (80, 100 * 0.8**power), xytext=(5, -9), textcoords="offset points", fontsize=9)
-    for number, (name, (accuracies, values)) in enumerate(outcomes.items()):
-        ax.plot(accuracies, values, "o", color=CLASS_COLOURS[number], markersize=3.5, alpha=0.7, label=name)
-    low = min((np.min(values) for pair in outcomes.values() for values in pair), default=0.0)
-    low = 10 * np.floor(max(0.0, low - 1) / 10)
+    for number, (protocol, by_data) in enumerate(outcomes.items()):
+        for marker, (data, points) in zip(MARKERS, by_data.items(), strict=False):
+            style = {"color": CLASS_COLOURS[number], "markersize": 3.5, "alpha": 0.7}
+            ax.plot(*zip(*points, strict=True), marker, label=f"{protocol}, {data}", **style)
+    values = [
+        value for by_data in outcomes.values() for points in by_data.values() for point in points for value in point
+    ]
+    low = 10 * np.floor(max(0.0, min(values, default=0.0) - 1) / 10)
     ax.set(xlabel="accuracy a on the target, %", ylabel="MAP, %", xlim=(low, 101), ylim=(low, 101))
     ax.legend(loc="upper left")
     return fig

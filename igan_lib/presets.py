@@ -52,7 +52,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "paper": {"pretrain_steps": 2000, "steps": 10_000, "generator_width": 64, "discriminator_width": 64},
 }
 
-# Office-31 enters as features of a pretrained network, which 3.2 reconstructs in place of images. Batches of 310: "10
+# Office-31 enters through a pretrained network, whose features 3.2 reconstructs in place of images. Batches of 310: "10
 # times bigger" than the 31 classes (2.3), and ten of each, since the classes are uneven. A profile's widths and limits
 # do not apply: features cost little.
 OFFICE: dict[str, Any] = {
@@ -103,6 +103,9 @@ class ExperimentConfig(IGANConfig, Schedule):
             )
         if self.regime == "finetuned" and self.backbone == "none":
             raise ValueError("there is no backbone to be finetuned")
+        for name in ("size", "channels", "contrast"):
+            if self.backbone != "none" and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"a backbone cuts images its own way and does not read {name}")
         return self
 
     @model_validator(mode="after")

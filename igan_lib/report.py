@@ -18,7 +18,7 @@ from igan_lib.effects import VERDICTS, Evidence
 from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
 from igan_lib.paper_claims import CLAIMS, SLIPS
-from igan_lib.studies import STUDIES, Study, office_studies
+from igan_lib.studies import STUDIES, Study, office_studies, own_folder
 from igan_lib.study_tables import missing_runs, study_table, wide
 from igan_lib.tables import read_results
 from igan_lib.workflow import Sweep
@@ -56,7 +56,9 @@ def write_report(sweep: Sweep, figures: Path) -> list[str]:
     """
     results, damaged = read_results(sweep.results / "runs")
     studies = STUDIES | office_studies(sweep.backbone, sweep.regime)
-    claims = decide(Evidence(results, sweep.profile, read_figure2(sweep.results, sweep.profile), studies))
+    figures = own_folder(figures, sweep.profile, sweep.backbone, sweep.regime, sweep.pairs)
+    figure2 = read_figure2(sweep.results, sweep.profile, sweep.backbone, sweep.regime)
+    claims = decide(Evidence(results, sweep.profile, figure2, studies))
     write_claims(claims, sweep.report.with_name("claims.csv"))
     verdicts = Counter(claims["verdict"])
     readings = {claim.id: claim.reading for claim in CLAIMS}

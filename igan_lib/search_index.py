@@ -72,6 +72,8 @@ class HashIndex:
     def add(self, codes: Codes, ids: np.ndarray | Tensor | None = None) -> None:
         """Add codes; all of them, or in case of an error none.
 
+        The lists of "ivf" are learned from the codes that are added first: begin with a fair sample of all, not a few.
+
         Args:
             codes: n x L codes u, or packed.
             ids: n different integers, 0 or more, that are not in the index; None numbers on from the greatest there.
@@ -173,9 +175,13 @@ class HashIndex:
         if ids is None:
             return np.arange(count, dtype=np.int64) + (self._ids.max() + 1 if len(self) else 0)
         ids = to_numpy(ids)
-        if ids.shape != (count,) or ids.dtype.kind not in "iu" or (count and ids.min() < 0):
+        if (
+            ids.shape != (count,)
+            or ids.dtype.kind not in "iu"
+            or (count and (ids.min() < 0 or ids.max() > np.iinfo(np.int64).max))
+        ):
             raise DataError(
-                f"Expected {count} ids, integers of 0 or more, one for each code, found {ids.dtype} of shape "
+                f"Expected {count} ids, integers from 0 to 2^63 - 1, one for each code, found {ids.dtype} of shape "
                 f"{ids.shape}{f', the lowest {ids.min()}' if ids.size else ''}: give such ids, or none."
             )
         ids = ids.astype(np.int64)

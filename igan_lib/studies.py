@@ -6,13 +6,14 @@ those that it names.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from igan_lib import paper
 from igan_lib.config import ALL_LOSSES
 from igan_lib.domains import NAMED_DOMAINS
 from igan_lib.experiment import ExperimentConfig, preset
-from igan_lib.files import short_name
+from igan_lib.files import safe_name, short_name
 from igan_lib.presets import OFFICE
 
 Pair = tuple[str, str]
@@ -29,6 +30,25 @@ def column(pair: Pair) -> str:
     and the paper's numbers are not its own.
     """
     return "->".join(domain if short_name(domain) in NAMED_DOMAINS else short_name(domain) for domain in pair)
+
+
+def own_folder(
+    folder: Path,
+    profile: str,
+    backbone: str = OFFICE["backbone"],
+    regime: str = "frozen",
+    pairs: tuple[Pair, ...] | None = None,
+) -> Path:
+    """Where tables or figures go: one folder for each profile, choice of pairs and backbone: none replaces another.
+
+    Those of profile `cpu` on the studies' own pairs and the usual backbone lie in `folder` itself.
+    """
+    if pairs is not None or profile != "cpu":
+        folder /= profile
+    if pairs is not None:
+        folder /= "+".join("-".join(map(safe_name, pair)) for pair in pairs)
+    usual = (backbone, regime) == (OFFICE["backbone"], "frozen")
+    return folder if usual else folder / f"{backbone}-{regime}"
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,8 @@ def run_seconds(study: Study, results: Iterable[RunResult], profile: str) -> pd.
 def wide(table: pd.DataFrame) -> pd.DataFrame:
     """A `study_table` for reading: one line a method, then the paper's, one column a pair, cells as text.
 
+    The head of a column names the pair and, where there is one, regime and backbone.
+
     A cell is "mean (low to high) n=..." with one decimal; a hole is "not run"; a row with a hole has no average.
     """
     columns = list(dict.fromkeys(table["column"]))
@@ -148,7 +150,12 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
         if by_column["paper"].notna().any():
             names.append(f"{method}, paper")
             lines.append([_number(by_column.loc[name, "paper"]) for name in columns])
-    return pd.DataFrame(lines, index=names, columns=[name.replace("->", " → ") for name in columns])
+    backbones = table.drop_duplicates("column").set_index("column")["backbone"]
+    heads = [
+        name.replace("->", " → ") + ("" if name == AVERAGE or backbones[name] == "none" else f", {backbones[name]}")
+        for name in columns
+    ]
+    return pd.DataFrame(lines, index=names, columns=heads)
 
 
 def _cell(line: pd.Series, name: str) -> str:

@@ -124,8 +124,8 @@ def fit(
         unweighted losses of that step's batch.
 
     Raises:
-        TrainingError: a loss that is not finite (which one, at which step), or a checkpoint that is damaged or belongs
-            to another run.
+        TrainingError: a loss that is not finite (which one, at which step), a device whose memory a step does not fit
+            into, or a checkpoint that is damaged or belongs to another run.
     """
     device = torch.device(device)
     if device.type == "cpu":
@@ -154,10 +154,16 @@ def fit(
                 method.start_stage()
             chosen = source[now].to(device)
             x_s, y_s = to_input(data.x_s[chosen]), data.y_s[chosen]
-            if adapted < 0:
-                losses = method.pretrain(x_s, y_s)
-            else:
-                losses = method.update(x_s, y_s, to_input(data.x_t[target[adapted].to(device)]))
+            try:
+                if adapted < 0:
+                    losses = method.pretrain(x_s, y_s)
+                else:
+                    losses = method.update(x_s, y_s, to_input(data.x_t[target[adapted].to(device)]))
+            except torch.OutOfMemoryError as error:
+                raise TrainingError(
+                    f"Expected a step on 2 x {schedule.batch_size} images to fit into the memory of {device}, found "
+                    f"that it does not (step {now + 1} of {total}): choose a smaller batch_size."
+                ) from error
             row = {"step": now + 1, **_finite(losses, now + 1, total)}
             if now % schedule.log_every == 0 or now + 1 == total:
                 history.append(row)

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RESULTS, result_path
-from igan_lib.files import safe_name, write_text
+from igan_lib.files import write_text
 from igan_lib.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
-from igan_lib.studies import STUDIES, Pair, Study, column, office_studies
+from igan_lib.studies import STUDIES, Pair, Study, column, office_studies, own_folder
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,8 @@ class Sweep(BaseModel):
 
     @property
     def tables(self) -> Path:
-        """The folder of the tables: one for each profile, backbone and choice of pairs: none is taken for another.
-
-        Tables of profile `cpu` on the usual backbone and the studies' own pairs lie in results/tables itself.
-        """
-        folder = self.results / "tables"
-        if self.pairs is not None or self.profile != "cpu":
-            folder /= self.profile
-        if self.pairs is not None:
-            folder /= "+".join("-".join(map(safe_name, pair)) for pair in self.pairs)
-        usual = [type(self).model_fields[name].default for name in ("backbone", "regime")]
-        return folder if [self.backbone, self.regime] == usual else folder / f"{self.backbone}-{self.regime}"
+        """The folder of the tables; see `studies.own_folder`."""
+        return own_folder(self.results / "tables", self.profile, self.backbone, self.regime, self.pairs)
 
     @property
     def report(self) -> Path:
@@ -113,8 +104,11 @@ class Sweep(BaseModel):
 
     @property
     def slots(self) -> int:
-        """How many runs share a device: three where there is only one device, which small networks do not fill."""
-        return self.runs_per_gpu or (3 if self.gpus == 1 else 1)
+        """How many runs share a device: three where there is only one, which small networks do not fill.
+
+        A run that fine-tunes a backbone has a device to itself.
+        """
+        return self.runs_per_gpu or (3 if self.gpus == 1 and self.regime == "frozen" else 1)
 
     def devices(self) -> dict[str, int]:
         """Run name -> number of the device that it is sent to, from 0; empty without `gpus`.

@@ -261,3 +261,10 @@ def test_contrast_is_normalised_where_it_is_asked_for():
         assert torch.equal(after.train.images, normalize_contrast(before.train.images))
         assert torch.equal(after.test.images, normalize_contrast(before.test.images))
         assert not torch.equal(after.train.images, before.train.images)
+
+
+@pytest.mark.parametrize("unread", [{"size": 32}, {"channels": 3}, {"contrast": True}])
+def test_what_a_backbone_does_not_read_is_refused(unread):
+    with pytest.raises(ConfigError) as caught:
+        preset("amazon", "webcam", **unread)
+    one_sentence(caught.value, f"does not read {next(iter(unread))}")

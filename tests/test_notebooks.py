@@ -133,8 +133,8 @@ def run(place, name, **parameters):
     return "\n".join(text), pictures
 
 
-def figures(place):
-    return {path.name for path in (place / "figures").iterdir()}
+def figures(place, folder="."):
+    return {path.name for path in (place / "figures" / folder).iterdir()}
 
 
 def png_and_svg(*names):
@@ -178,8 +178,10 @@ def test_training_shows_the_run_and_what_each_loss_does(place):
 def test_retrieval_shows_what_was_found_and_leaves_tables_with_holes(place):
     run(place, "06_table3_retrieval", profile="smoke", source="mnist5k", target="digits")
     names = ("retrieval_nearest", "retrieval_precision_recall", "table3")
-    assert figures(place) == png_and_svg(*names)
-    tables = {path.name for path in (place / "results" / "tables").iterdir()}
+    assert figures(place, "smoke") == png_and_svg(*names)
+    # The committed tables and figures are of profile cpu, and stay what they are.
+    assert figures(place) == {"smoke"} and [path.name for path in (place / "results" / "tables").iterdir()] == ["smoke"]
+    tables = {path.name for path in (place / "results" / "tables" / "smoke").iterdir()}
     assert {"table3.csv", "table3-cross.md", "retrieval-digits.tex", "retrieval-digits-cross.csv"} <= tables
 
 
@@ -193,8 +195,24 @@ def test_figure_2_names_what_is_missing_and_writes_nothing(place):
 def test_figure_2_draws_both_directions(place, monkeypatch):
     monkeypatch.setenv("IGAN_DATA", DATA)
     run(place, "08_figure2_tsne", profile="smoke", directions=["webcam->dslr"])
-    assert figures(place) == png_and_svg("figure2", "figure2_key")
-    assert (place / "results" / "tables" / "figure2.csv").read_text().count("\n") == 3
+    # Neither the profile nor the directions are Figure 2's.
+    assert figures(place, "smoke") == png_and_svg("figure2_dslr_webcam", "figure2_dslr_webcam_key")
+    assert (place / "results" / "tables" / "smoke" / "figure2_dslr_webcam.csv").read_text().count("\n") == 3
+
+
+@pytest.mark.real_data("office31")
+def test_retrieval_shows_photographs_of_office_31(place, monkeypatch):
+    monkeypatch.setenv("IGAN_DATA", DATA)
+    run(place, "06_table3_retrieval", profile="smoke", source="webcam", target="dslr", methods=["noda"])
+    assert png_and_svg("retrieval_nearest", "retrieval_precision_recall") <= figures(place, "smoke")
+
+
+def test_table_2_of_another_backbone_stands_by_itself(place):
+    run(place, "05_table2_office31", backbone="alexnet", regime="finetuned")
+    folder = place / "results" / "tables" / "alexnet-finetuned"
+    assert "amazon → webcam, finetuned alexnet" in (folder / "table2.md").read_text()
+    assert [path.name for path in (place / "results" / "tables").iterdir()] == ["alexnet-finetuned"]
+    assert figures(place, "alexnet-finetuned") == png_and_svg("table2")
 
 
 def test_claims_without_results_are_all_not_run(place):

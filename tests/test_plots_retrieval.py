@@ -91,13 +91,17 @@ def test_31_classes_are_told_apart_and_look_alike_in_all_panels():
 
 
 def test_runs_stand_at_their_accuracy_and_map_beside_the_lines():
-    (ax,) = map_by_accuracy({"target": ([60.0, 80.0], [41.0, 70.0]), "cross": ([60.0, 80.0], [65.0, 82.0])}).axes
+    runs = {"target": {"a": [(60.0, 41.0), (80.0, 70.0)]}, "cross": {"a": [(60.0, 65.0)], "b": [(80.0, 82.0)]}}
+    (ax,) = map_by_accuracy(runs).axes
     straight, squared, cubed, *dots = ax.lines
     assert [(list(line.get_xdata()), list(line.get_ydata())) for line in dots] == [
         ([60.0, 80.0], [41.0, 70.0]),
-        ([60.0, 80.0], [65.0, 82.0]),
+        ([60.0], [65.0]),
+        ([80.0], [82.0]),
     ]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["target", "cross"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["target, a", "cross, a", "cross, b"]
+    colours, markers = [line.get_color() for line in dots], [line.get_marker() for line in dots]
+    assert colours[0] != colours[1] == colours[2] and markers[0] == markers[1] != markers[2]
     assert np.allclose(straight.get_xdata(), straight.get_ydata())
     assert np.allclose(squared.get_ydata() / 100, (squared.get_xdata() / 100) ** 2)
     assert np.allclose(cubed.get_ydata() / 100, (cubed.get_xdata() / 100) ** 3)

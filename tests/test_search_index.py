@@ -222,3 +222,12 @@ def test_wrong_ids_are_refused_and_nothing_is_added(ids, message):
 def test_wrong_settings_are_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
         HashIndex(**{"code_length": 64} | arguments)
+
+
+def test_an_id_beyond_int64_is_refused():
+    index = HashIndex(8)
+    with pytest.raises(DataError) as caught:
+        index.add(np.ones((1, 8), np.float32), np.array([2**63 + 5], np.uint64))
+    assert "2^63 - 1" in str(caught.value) and len(index) == 0
+    index.add(np.ones((1, 8), np.float32), np.array([2**63 - 1], np.uint64))
+    assert index.search(np.ones((1, 8), np.float32), 1)[0].tolist() == [[2**63 - 1]]

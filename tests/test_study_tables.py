@@ -8,7 +8,7 @@ from scipy import stats
 
 from igan_lib import presets
 from igan_lib.experiment import RunResult
-from igan_lib.studies import M_U, U_M, Row, Study
+from igan_lib.studies import M_U, STUDIES, U_M, Row, Study, office_studies
 from igan_lib.study_tables import (
     COLUMNS,
     advantage,
@@ -157,3 +157,11 @@ def test_a_table_takes_results_from_before_a_later_field(monkeypatch):
     before = study_table(STUDY, results, "smoke")
     monkeypatch.setattr(presets, "LATER_FIELDS", presets.LATER_FIELDS - {"contrast"})
     assert study_table(STUDY, results, "smoke")["n"].sum() == 0 < before["n"].sum()
+
+
+def test_a_column_s_head_names_the_backbone_and_its_regime():
+    heads = [wide(study_table(study, [], "cpu")).columns.tolist() for study in (STUDIES["table2"], STUDIES["table1"])]
+    assert heads[0][0] == "amazon → webcam, frozen efficientnet_lite0" and heads[0][-1] == "average"
+    assert heads[1][1:] == ["mnist → usps", "usps → mnist", "average"]
+    tuned = office_studies("alexnet", "finetuned")["table3"]
+    assert wide(study_table(tuned, [], "cpu")).columns[0] == "webcam → amazon, finetuned alexnet"

@@ -313,3 +313,8 @@ def test_the_log_of_a_failed_run_is_what_a_list_can_tell(tmp_path, capsys):
     write_text(plan.run_log(config.name), capsys.readouterr().err)
     (found,) = plan.unfinished()
     assert found.cause.startswith("Expected a file at missing.npz") and json.dumps(found.cause).count("\\n") == 0
+
+
+def test_a_run_that_finetunes_has_a_device_to_itself():
+    assert [make_sweep({"gpus": 1, "regime": regime}).slots for regime in ("frozen", "finetuned")] == [3, 1]
+    assert make_sweep({"gpus": 1, "regime": "finetuned", "runs_per_gpu": 2}).slots == 2
