@@ -1,9 +1,9 @@
 """How the hyper-parameters were chosen: on pairs that no table reports.
 
-Digits: mnist -> digits and usps -> digits. SVHN's contrast ("svhn"): svhn7k -> digits. Office-31: webcam <-> dslr, that
-the paper discards because they are alike; with all images every setting is near 100 %. So the settings that begin with
-"labels", which decided, have three labelled images a class and the whole target; an earlier look ("office") had three a
-class on both sides.
+Digits: mnist -> digits and usps -> digits. SVHN's contrast ("svhn"): svhn7k -> digits. Office-31: webcam <-> dslr; the
+paper discards this pair because its images are alike, and with all of them every setting is near 100 %. So the settings
+that begin with "labels", which decided, have three labelled images a class and the whole target; an earlier look
+("office") had three a class on both sides.
 
     python benchmarks/selection.py "full T.9" --seed 0 1    train this setting, add its rows to results/selection.csv
     python benchmarks/selection.py                          print the table that is there
