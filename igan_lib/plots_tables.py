@@ -44,8 +44,10 @@ def _panels(table: pd.DataFrame, unit: str, *, shared: bool) -> Figure:
             if lines["paper"].isna().all() and not shared:
                 ax.set_xticks([])
     axes[0, 0].set_yticks(rows, [_formula(method) for method in methods])
-    axes[0, 0].invert_yaxis()
-    keys = [Line2D([], [], marker="o", color=OURS, label="ours, mean and 95 % interval")]
+    axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
+    backbones = sorted(set(table.get("backbone", ())) - {"none"})
+    ours = ", ".join(["ours", *backbones])
+    keys = [Line2D([], [], marker="o", color=OURS, label=f"{ours}: mean and 95 % interval")]
     if table["paper"].notna().any():
         keys.append(Line2D([], [], marker="D", linestyle="", markerfacecolor="none", color=PAPER, label="paper"))
     fig.legend(handles=keys, loc="outside lower center", ncols=2)

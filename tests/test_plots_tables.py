@@ -57,7 +57,7 @@ def test_the_average_has_no_panel_and_the_legend_names_what_is_drawn():
     fig = intervals(TABLE)
     assert [title(ax) for ax in fig.axes] == ["a → b", "c → d"]
     (legend,) = fig.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["ours, mean and 95 % interval", "paper"]
+    assert [text.get_text() for text in legend.get_texts()] == ["ours: mean and 95 % interval", "paper"]
     (legend,) = intervals(TABLE.assign(paper=math.nan)).legends
     assert len(legend.get_texts()) == 1
 
@@ -66,3 +66,10 @@ def test_differences_share_an_axis_and_show_zero():
     fig = differences(TABLE[TABLE["column"] != "average"])
     assert fig.axes[0].get_xlim() == fig.axes[1].get_xlim()
     assert all(any(line.get_xdata()[0] == 0 for line in ax.lines) for ax in fig.axes)
+
+
+def test_the_key_names_the_backbone_and_no_line_lies_on_the_frame():
+    fig = intervals(TABLE.assign(backbone="frozen efficientnet_lite0"))
+    (legend,) = fig.legends
+    assert legend.get_texts()[0].get_text() == "ours, frozen efficientnet_lite0: mean and 95 % interval"
+    assert fig.axes[0].get_ylim() == (2.5, -0.5)
