@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a run or a notebook failed, 2 wrong usage or wrong input.
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -137,11 +138,15 @@ def _configs(arguments: argparse.Namespace) -> list[Any]:
 
 def _overrides(assignments: list[str]) -> dict[str, Any]:
     """KEY=VALUE strings as a dictionary; values are JSON where they parse as JSON, strings otherwise."""
+    named = {"source": "first argument", "target": "second argument"}
+    named |= {name: f"option --{name}" for name in ("method", "profile", "seed")}
     values: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"Expected KEY=VALUE after --set, found {assignment!r}: write it as in alpha=0.2.")
+        if key in named:
+            raise ConfigError(f"Expected another key after --set, found {key!r}: it is the {named[key]}.")
         try:
             values[key] = json.loads(text)
         except json.JSONDecodeError:
@@ -255,14 +260,17 @@ def _quickstart(arguments: argparse.Namespace) -> int:
     from igan_lib.parameters import parse_parameters
 
     notebook = ROOT / "notebooks" / "00_quickstart.ipynb"
-    output = ROOT / "results" / "notebooks" / notebook.name
     parameters = parse_parameters(arguments.parameters, notebook)
+    # The notebook's own defaults, and read as it reads them: from its folder.
+    usual = {"results": "../results/quickstart", "figures": "../results/quickstart/figures"}
+    results, figures = ((notebook.parent / parameters.get(name, usual[name])).resolve() for name in usual)
+    output = results / notebook.name
+    print("Training on embedded digits, a minute or two on two cores", flush=True)
     execute(notebook, output, parameters)
-    row = ROOT / "results" / "quickstart.md"
-    print(f"\n{row.read_text(encoding='utf-8')}")
-    print(f"executed notebook: {output.relative_to(ROOT)}")
-    for figure in sorted((ROOT / "figures").glob("quickstart_*.png")):
-        print(f"figure:            {figure.relative_to(ROOT)}")
+    print(f"\n{(results / 'quickstart.md').read_text(encoding='utf-8')}")
+    print(f"executed notebook: {os.path.relpath(output)}")
+    for figure in sorted(figures.glob("quickstart_*.png")):
+        print(f"figure:            {os.path.relpath(figure)}")
     return 0
 
 

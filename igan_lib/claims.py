@@ -212,13 +212,14 @@ def _told(parts: list[Effect | Picture]) -> str:
     weakest = min(parts, key=_strength)
     verdicts = [part.verdict for part in parts]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in reversed(VERDICTS) if verdict in verdicts)
-    return f"{len(parts)} differences: {counts}; the weakest: {weakest}."
+    below = sum(part.n > 0 and part.interval[0] < 0 for part in parts)
+    return f"{len(parts)} differences: {counts}; {below} below zero; the weakest: {weakest}."
 
 
 def _strength(part: Effect) -> tuple[int, float]:
-    """Orders parts by verdict, then by how far the interval lies above zero."""
-    low = part.interval[1]
-    return VERDICTS.index(part.verdict), 0.0 if math.isnan(low) else low
+    """Orders parts by verdict, then by their mean."""
+    mean = part.interval[0]
+    return VERDICTS.index(part.verdict), 0.0 if math.isnan(mean) else mean
 
 
 def averages() -> pd.DataFrame:

@@ -66,6 +66,9 @@ def execute(
         "progress_bar": progress,
     }
     source, target = literal_path(notebook.resolve()), literal_path(partial.resolve())
+    for variable in ("IGAN_DATA", "IGAN_FEATURES"):  # a relative one is meant from here, not from the kernel's folder
+        if os.environ.get(variable):
+            os.environ[variable] = os.path.abspath(os.path.expanduser(os.environ[variable]))
     try:
         try:
             papermill.execute_notebook(source, target, **options)

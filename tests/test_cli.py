@@ -103,3 +103,10 @@ def test_a_failed_run_is_exit_code_1(tmp_path, capsys):
 def test_an_unknown_notebook_parameter_is_exit_code_1(tmp_path, capsys):
     assert main(["notebook", "notebooks/00_quickstart.ipynb", str(tmp_path / "out.ipynb"), "-p", "sead=1"]) == 1
     assert not (tmp_path / "out.ipynb").exists()
+
+
+@pytest.mark.parametrize("key", ["seed", "profile", "method", "source", "target"])
+def test_what_has_an_option_of_its_own_is_not_set(key, capsys):
+    assert main(["run", "mnist5k", "digits", "--set", f"{key}=3"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: Expected another key after --set") and key in error and error.count("\n") == 1
