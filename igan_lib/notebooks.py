@@ -77,7 +77,7 @@ def execute(
             if _last_started_cell(partial) is not None:
                 raise
             papermill.execute_notebook(source, target, **options)
-        _name_paths(partial, notebook.name, output.name)
+        _name_paths(partial, notebook, output)
         os.replace(partial, output)
     except Exception as error:
         message = _failure(notebook, partial, error, timeout)
@@ -140,8 +140,16 @@ def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0].rstrip(" .")
 
 
-def _name_paths(copy: Path, source: str, target: str) -> None:
-    """Replace the absolute paths that papermill notes in the copy, which mean nothing on another machine."""
+def _name_paths(copy: Path, notebook: Path, output: Path) -> None:
+    """Replace the absolute paths that papermill notes in the copy, which mean nothing on another machine.
+
+    Links to files outside of the notebook folder are made to lead there from the copy; those to other notebooks stay,
+    and lead to their copies.
+    """
     node = nbformat.read(copy, as_version=4)
-    node.metadata.papermill.update(input_path=source, output_path=target)
+    node.metadata.papermill.update(input_path=notebook.name, output_path=output.name)
+    project = Path(os.path.relpath(notebook.resolve().parent.parent, output.resolve().parent)).as_posix()
+    for cell in node.cells:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("](../", f"]({project}/")
     nbformat.write(node, copy)

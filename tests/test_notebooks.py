@@ -225,6 +225,19 @@ def test_claims_without_results_are_all_not_run(place):
     assert not (place / "figures").exists()
 
 
+EXECUTED = sorted((ROOT / "results" / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", EXECUTED, ids=[path.stem for path in EXECUTED])
+def test_committed_copies_are_of_today_s_notebooks_and_their_links_lead_to_files(path):
+    copy, notebook = (nbformat.read(file, as_version=4) for file in (path, ROOT / "notebooks" / path.name))
+    injected = [cell for cell in copy.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    sources = [cell.source.replace("](../../", "](../") for cell in copy.cells if cell not in injected]
+    assert sources == [cell.source for cell in notebook.cells]
+    for link in re.findall(r"\]\(([^)#:]+)\)", "".join(c.source for c in copy.cells if c.cell_type == "markdown")):
+        assert (path.parent / link).exists(), link
+
+
 def write_own_data(path, seed):
     """Three classes with names, colour, odd size: bars at three places, on grounds of two brightnesses."""
     random = np.random.default_rng(seed)
