@@ -140,6 +140,16 @@ def test_every_profile_stands_with_its_steps():
         assert re.search(rf"^\| `{name}` \|.*\| {re.escape(steps)} \|$", README, flags=re.MULTILINE), name
 
 
+def test_measured_retrieval_is_that_of_the_committed_benchmark():
+    found = json.loads((ROOT / "results" / "benchmarks_retrieval.json").read_text())
+    routes, memory = found["routes"]["random"], found["memory"]
+    own = routes["this library, whole evaluation"]["gpair_per_s"]
+    assert f"codes: pairs of query and code on one thread | {own:.1f} billion a second |" in README
+    slower = [routes[name]["times_own"] for name in ("float products and argsort", "faiss binary flat, full ranking")]
+    assert "full ranking | × {:.0f}; × {:.0f} |".format(*slower) in README
+    assert f"10,000 queries × 1,000,000 codes | {memory['additional_mib']:.0f} MiB |" in README
+
+
 def test_measured_speed_is_that_of_the_committed_benchmark():
     found = json.loads((ROOT / "results" / "benchmarks.json").read_text())
     assert f"{found['cpu']['step']['ratio']:.2f}" in README
