@@ -64,6 +64,8 @@ def execute(
         "cwd": str(folder.resolve()),
         "execution_timeout": timeout,
         "progress_bar": progress,
+        # A kernel of this machine alone: its warning of an unencrypted connection tells a reader nothing.
+        "extra_arguments": ["--IPKernelApp.log_level=ERROR"],
     }
     source, target = literal_path(notebook.resolve()), literal_path(partial.resolve())
     for variable in ("IGAN_DATA", "IGAN_FEATURES"):  # a relative one is meant from here, not from the kernel's folder
