@@ -97,7 +97,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "labels csh T.5 mem": OFFICE_NO_GENERATORS | {"threshold": 0.5, "centroid_memory": 0.7},
     "labels csh T.5 nobn": OFFICE_NO_GENERATORS | {"threshold": 0.5, "batch_norm": False},
     "labels full T.5": OFFICE | {"threshold": 0.5},
-    "labels full T.5 adversarial.01": OFFICE | {"threshold": 0.5, "adversarial": 0.01},
     "svhn csh": NO_GENERATORS | BASE | {"contrast": False},
     "svhn csh contrast": NO_GENERATORS | BASE | {"contrast": True},
 }

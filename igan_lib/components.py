@@ -5,6 +5,7 @@ from typing import Literal
 from torch import nn
 
 from igan_lib.feature_networks import FeatureDiscriminator, FeatureEncoder, FeatureGenerator
+from igan_lib.finetuning import FineTunedEncoder, Pretrained
 from igan_lib.networks import (
     CODE_LENGTH,
     IMAGE_SIZES,
@@ -23,13 +24,21 @@ UNITS = 32
 
 
 def build_encoder(
-    name: EncoderName, shape: Shape, code_length: int = CODE_LENGTH, batch_norm: bool = True
+    name: EncoderName,
+    shape: Shape,
+    code_length: int = CODE_LENGTH,
+    batch_norm: bool = True,
+    backbone: Pretrained | None = None,
 ) -> nn.Module:
     """The encoder called `name`, with its default widths: "lenet" (M <-> U), "conv4" (S -> M), "mlp" (features).
+
+    A `backbone` to be fine-tuned becomes its first part; `shape` is then that of the backbone's images.
 
     Raises:
         ValueError: unknown name, images that have neither 28 nor 32 pixels, or an encoder that does not fit the input.
     """
+    if backbone is not None:
+        return FineTunedEncoder(backbone, build_encoder(name, (backbone.dimension,), code_length, batch_norm))
     on_images = {"lenet": LeNetEncoder, "conv4": FourConvEncoder}
     if name not in (*on_images, "mlp"):
         raise ValueError(f"Expected an encoder of {[*on_images, 'mlp']}, found {name!r}: choose one of these.")

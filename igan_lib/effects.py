@@ -104,12 +104,7 @@ class Evidence:
     def other_backbone(self, study: str, label: str, name: str) -> str:
         """The backbone of the cell and its regime, where the paper fine-tunes AlexNet and we do not; else empty."""
         config = self._cells[study].study.config(self._row(study, label), as_pair(name), 0, self.profile)
-        used = (config.backbone, config.regime)
-        return (
-            ""
-            if config.backbone == "none" or used == ("alexnet", "finetuned")
-            else f"{config.regime} {config.backbone}"
-        )
+        return "" if config.network in ("none", "finetuned alexnet") else config.network
 
     def differences(self, study: str, step: Step, names: Iterable[str]) -> dict[int, float]:
         """Seed -> row minus base, mean over the columns, of the seeds that all of their cells have."""

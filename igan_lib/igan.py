@@ -38,9 +38,7 @@ class IGAN(HashMethod):
         self.n_classes = n_classes
         self.uses_generators = bool({"a", "1"} & set(config.losses))
         self._shape = shape if backbone is None else (backbone.dimension,)
-        encoder = build_encoder(config.encoder, self._shape, config.code_length, config.batch_norm)
-        if backbone is not None:
-            encoder = FineTunedEncoder(backbone, encoder)
+        encoder = build_encoder(config.encoder, shape, config.code_length, config.batch_norm, backbone)
         self.net = HashNet(encoder, config.code_length, n_classes)
         self.source_only = copy.deepcopy(self.net).requires_grad_(False)
         if config.weight_average:

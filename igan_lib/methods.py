@@ -8,7 +8,7 @@ from igan_lib.baselines.suh import SuH, reveal_target_labels
 from igan_lib.components import build_encoder
 from igan_lib.config import IGANConfig
 from igan_lib.domains import DomainPair, TrainingData
-from igan_lib.finetuning import FineTunedEncoder, pretrained
+from igan_lib.finetuning import pretrained
 from igan_lib.igan import IGAN
 from igan_lib.presets import ExperimentConfig
 
@@ -18,10 +18,7 @@ def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
     backbone = pretrained(config.backbone) if config.regime == "finetuned" else None
     torch.manual_seed(config.seed)
     if config.method in ("noda", "dah", "suh"):
-        shape = pair.shape if backbone is None else (backbone.dimension,)
-        encoder = build_encoder(config.encoder, shape, config.code_length, config.batch_norm)
-        if backbone is not None:
-            encoder = FineTunedEncoder(backbone, encoder)
+        encoder = build_encoder(config.encoder, pair.shape, config.code_length, config.batch_norm, backbone)
         # DAH's published weights of quantisation and entropy, 1, are of sums over a batch beside a sum over its n^2
         # pairs: divided by the pairs they are weights of means. The quantisation is a mean over the d bits besides.
         n, d = config.batch_size, config.code_length

@@ -127,6 +127,11 @@ class ExperimentConfig(IGANConfig, Schedule):
         return self
 
     @property
+    def network(self) -> str:
+        """The backbone and its regime, as in "frozen efficientnet_lite0"; "none" without a backbone."""
+        return "none" if self.backbone == "none" else f"{self.regime} {self.backbone}"
+
+    @property
     def hash8(self) -> str:
         """The first eight hex digits of the SHA-256 of the configuration as sorted JSON (see `LATER_FIELDS`)."""
         unused = {name for name in LATER_FIELDS if getattr(self, name) == type(self).model_fields[name].default}

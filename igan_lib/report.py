@@ -110,7 +110,7 @@ def _table(sweep: Sweep, study: Study, results: list[RunResult], figures: Path) 
         "backbones": sorted(set(table["backbone"]) - {"none"}),
         "columns": list(cells.columns),
         "rows": list(zip(cells.index, cells.values.tolist(), strict=True)),
-        "pictures": pictures(STUDY_FIGURES.get(study.name, {}), figures) if sweep.pairs is None else [],
+        "pictures": pictures(STUDY_FIGURES.get(study.name, {}), figures),
         "wanted": len(sweep.runs(study)),
         "missing": [config.name for config in missing_runs(study, results, sweep.profile, range(sweep.seeds))],
     }

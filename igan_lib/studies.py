@@ -175,8 +175,7 @@ def office_studies(backbone: str = "efficientnet_lite0", regime: str = "frozen")
     }
 
 
-OFFICE_STUDIES = office_studies()
-TABLE2, TABLE3, TABLE3_CROSS = OFFICE_STUDIES.values()
+TABLE2, TABLE3, TABLE3_CROSS = office_studies().values()
 RETRIEVAL = _retrieval("retrieval-digits", "Retrieval on digits", (M_U, U_M), "target")
 RETRIEVAL_CROSS = _retrieval("retrieval-digits-cross", "Retrieval on digits", (M_U, U_M), "cross")
 

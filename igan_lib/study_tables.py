@@ -50,8 +50,7 @@ def study_table(study: Study, results: Iterable[RunResult], profile: str) -> pd.
     for row in study.rows:
         by_pair = [cells.values(row, pair) for pair in study.pairs]
         for pair, values in zip(study.pairs, by_pair, strict=True):
-            config = study.config(row, pair, 0, profile)
-            backbone = "none" if config.backbone == "none" else f"{config.regime} {config.backbone}"
+            backbone = study.config(row, pair, 0, profile).network
             printed = row.paper.get(column(pair))
             lines.append(_line(row, column(pair), backbone, study, profile, list(values.values()), printed))
         common = set.intersection(*(set(values) for values in by_pair))

@@ -1,6 +1,7 @@
 """The command line: what it prints, its exit codes, its one-sentence errors."""
 
 import json
+import os
 
 import pytest
 
@@ -110,3 +111,12 @@ def test_what_has_an_option_of_its_own_is_not_set(key, capsys):
     assert main(["run", "mnist5k", "digits", "--set", f"{key}=3"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: Expected another key after --set") and key in error and error.count("\n") == 1
+
+
+def test_quickstart_prints_the_row_and_the_paths_of_what_it_trained(tmp_path, capsys):
+    folders = [f"results={tmp_path / 'results'}", f"figures={tmp_path / 'figures'}"]
+    assert main(["quickstart", "-p", "profile=smoke", *folders]) == 0
+    printed = capsys.readouterr().out
+    assert (tmp_path / "results" / "quickstart.md").read_text() in printed
+    for path in (tmp_path / "results" / "00_quickstart.ipynb", *(tmp_path / "figures").glob("*.png")):
+        assert os.path.relpath(path) in printed

@@ -133,3 +133,14 @@ def test_codes_of_all_test_images_or_of_evenly_spaced_ones():
     picks = [0, 9, 19, 29]
     torch.testing.assert_close(some, u[picks])
     assert torch.equal(y_some, y[picks])
+
+
+def test_large_images_go_through_a_network_in_smaller_batches():
+    def sizes(shape):
+        seen = []
+        net = HashNet(nn.Sequential(nn.Flatten(), nn.LazyLinear(8)), 8, 2)
+        net.encoder.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+        codes_and_logits(net, torch.zeros(shape, dtype=torch.uint8))
+        return seen
+
+    assert sizes((120, 1, 32, 32)) == [120] and sizes((120, 3, 64, 64)) == [50, 50, 20]

@@ -359,3 +359,24 @@ def test_a_full_disk_is_an_error_and_leaves_nothing_half_written(notebook, tmp_p
     with pytest.raises(NotebookError, match="No space left"):
         execute(notebook, tmp_path / "out" / "copy.ipynb")
     assert left_in(tmp_path / "out") == []
+
+
+def test_relative_folders_of_data_and_links_mean_the_same_from_elsewhere(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    (project / "notebooks").mkdir(parents=True)
+    (project / "data").mkdir()
+    cells = [
+        nbformat.v4.new_markdown_cell("[code](../igan_lib/igan.py), [next](other.ipynb)"),
+        nbformat.v4.new_code_cell("seed: int = 0  # any", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell("import os; print(os.path.isdir(os.environ['IGAN_DATA']))"),
+    ]
+    kernel = {"name": "python3", "display_name": "python3", "language": "python"}
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), project / "notebooks" / "a.ipynb"
+    )
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("IGAN_DATA", "data")
+    copy = execute(project / "notebooks" / "a.ipynb", project / "results" / "notebooks" / "a.ipynb", progress=False)
+    markdown, _, code = nbformat.read(copy, as_version=4).cells
+    assert markdown.source == "[code](../../igan_lib/igan.py), [next](other.ipynb)"
+    assert code.outputs[0].text == "True\n"
