@@ -57,7 +57,7 @@ bench: $(STAMP) ## Measure speed and memory, of training and of retrieval
 	$(BIN)/python benchmarks/run.py $(ARGS)
 	$(BIN)/python benchmarks/retrieval.py
 
-readme: $(STAMP) ## Fill the tables in the README from results/runs
+readme: $(STAMP) ## Fill tables and times in README and notebooks from results/
 	$(BIN)/python -m igan_lib readme
 
 # A virtual environment with a working pip and a fitting Python is kept, any other is made anew. The stamp comes last,

@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(report)
     report.set_defaults(command=_report)
 
-    readme = commands.add_parser("readme", help="fill the tables in the README from the results")
+    readme = commands.add_parser("readme", help="fill the tables and times in README and notebooks from the results")
     _add_results(readme)
     readme.set_defaults(command=_readme)
 
@@ -231,7 +231,13 @@ def _readme(arguments: argparse.Namespace) -> int:
         print(f"error: {sentence}", file=sys.stderr)
     if damaged:
         return 1
-    print("README.md was filled" if fill(ROOT / "README.md", results) else "README.md was up to date")
+    copies = arguments.results / "notebooks"
+    texts = [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb")), *sorted(copies.glob("*.ipynb"))]
+    changed = [path for path in texts if fill(path, results, copies)]
+    for path in changed:
+        print(f"filled {path}")
+    if not changed:
+        print("everything was up to date")
     return 0
 
 

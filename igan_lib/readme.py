@@ -1,24 +1,40 @@
-"""The tables in the README, filled from the results: no number there is typed by hand."""
+"""Tables and times in the README and in the notebooks' heads, filled from the results: none is typed by hand.
+
+What is filled stands between two comments that no reader sees:
+
+    <!-- study: table1 --> the table of that study <!-- end -->
+    <!-- time: notebook 00_quickstart --> how long the executed copy of that notebook took <!-- end -->
+    <!-- time: run igan mnist usps --> how long a run of that method and pair takes <!-- end -->
+"""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import nbformat
+
+from igan_lib.durations import notebook_seconds, preset_seconds, spoken
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
 from igan_lib.studies import STUDIES
 from igan_lib.study_tables import study_table, to_markdown, wide
 
-# <!-- study: table1 --> ... <!-- end -->, with the table of that study in between
-BLOCK = re.compile(r"<!-- study: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
+TABLE = re.compile(r"<!-- study: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
+TIME = re.compile(r"<!-- time: (.*?) -->.*?<!-- end -->")
 
 
-def filled(text: str, results: Iterable[RunResult], profile: str = "cpu") -> str:
-    """`text` with the table of each named study between its two comments.
+def filled(text: str, results: Iterable[RunResult], copies: Path, profile: str = "cpu") -> str:
+    """`text` with the table of each named study and each named time between its two comments.
+
+    Args:
+        text: Markdown.
+        results: of the runs.
+        copies: folder of the executed notebooks.
+        profile: of the runs that count.
 
     Raises:
-        ConfigError: a comment names a study that does not exist, or has no end before the next one.
+        ConfigError: a comment names what does not exist, or has no end before the next one.
     """
     results = list(results)
 
@@ -29,17 +45,38 @@ def filled(text: str, results: Iterable[RunResult], profile: str = "cpu") -> str
         cells = wide(study_table(STUDIES[name], results, profile))
         return f"<!-- study: {name} -->\n{to_markdown(cells)}\n<!-- end -->"
 
-    if len(BLOCK.findall(text)) != text.count("<!-- study: "):
-        raise ConfigError(
-            "Expected <!-- end --> after each <!-- study: NAME --> of the text, found one without: write it in."
-        )
-    return BLOCK.sub(table, text)
+    def time(found: re.Match[str]) -> str:
+        match found.group(1).split():
+            case "notebook", name:
+                seconds = notebook_seconds(copies / f"{name}.ipynb")
+            case "run", method, source, target:
+                seconds = preset_seconds(results, method, source, target, profile)
+            case _:
+                raise ConfigError(
+                    "Expected a time as in 'notebook 00_quickstart' or 'run igan mnist usps', "
+                    f"found {found.group(1)!r} in the text: correct it."
+                )
+        return f"<!-- time: {found.group(1)} -->{spoken(seconds)}<!-- end -->"
+
+    for kind, block in (("study: NAME", TABLE), ("time: WHAT", TIME)):
+        if len(block.findall(text)) != text.count(f"<!-- {kind.split()[0]} "):
+            raise ConfigError(
+                f"Expected <!-- end --> after each <!-- {kind} --> of the text, found one without: write it in."
+            )
+    return TIME.sub(time, TABLE.sub(table, text))
 
 
-def fill(path: Path, results: Iterable[RunResult], profile: str = "cpu") -> bool:
-    """Fill the file in place; whether anything changed."""
-    before = path.read_text(encoding="utf-8")
-    after = filled(before, results, profile)
+def fill(path: Path, results: Iterable[RunResult], copies: Path, profile: str = "cpu") -> bool:
+    """Fill a Markdown file, or the Markdown cells of a notebook, in place; whether anything changed."""
+    results, before = list(results), path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        notebook = nbformat.reads(before, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = filled(cell.source, results, copies, profile)
+        after = nbformat.writes(notebook) + "\n"
+    else:
+        after = filled(before, results, copies, profile)
     if after != before:
         write_text(path, after)
     return after != before

@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -21,11 +22,23 @@ LINKS = re.findall(r"\]\(([^)#]+)\)", README)
 COMMANDS = re.findall(r"python -m igan_lib [^`\n]*", re.sub(r"<!--.*?-->", "", README))
 
 
-def test_the_tables_are_made_from_the_committed_results():
+COPIES = ROOT / "results" / "notebooks"
+
+
+def test_tables_and_times_are_made_from_the_committed_results():
     results, damaged = read_results(ROOT / "results" / "runs")
     assert not damaged
     assert set(re.findall(r"<!-- study: (\S+) -->", README)) >= {"table1", "table4"}
-    assert filled(README, results) == README
+    assert filled(README, results, COPIES) == README
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_each_notebook_s_time_is_that_of_its_executed_copy(path):
+    results, _ = read_results(ROOT / "results" / "runs")
+    head = nbformat.read(path, as_version=4).cells[0].source
+    assert f"- **Time:** about <!-- time: notebook {path.stem} -->" in head and filled(head, results, COPIES) == head
+    row = next(line for line in README.splitlines() if line.startswith(f"| [{path.stem}]"))
+    assert f"<!-- time: notebook {path.stem} -->" in row
 
 
 def values(method, pair, metric="target_accuracy", profile="cpu"):

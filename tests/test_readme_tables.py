@@ -1,5 +1,6 @@
-"""Tables in a text stand for the results, and everything else stays as it was."""
+"""Tables and times in a text stand for the results, and everything else stays as it was."""
 
+import nbformat
 import pytest
 from method_makers import one_sentence
 
@@ -15,34 +16,77 @@ TEXT = (
 )
 
 
+TIMES = (
+    "A lesson of <!-- time: notebook 00_quickstart -->5 s<!-- end -->, or "
+    "<!-- time: run igan mnist usps -->old<!-- end -->; 3 min for the rest.\n"
+)
+
+
 def some_results():
     config = preset("mnist", "usps")
-    return [RunResult(config=config, hash=config.hash8, metrics={"target_accuracy": 91.25}, history=[], provenance={})]
+    metrics, provenance = {"target_accuracy": 91.25}, {"seconds": 240.0}
+    return [RunResult(config=config, hash=config.hash8, metrics=metrics, history=[], provenance=provenance)]
 
 
-def test_blocks_are_filled_and_the_rest_is_kept():
-    found = filled(TEXT, some_results())
+def write_copy(folder, seconds):
+    folder.mkdir(exist_ok=True)
+    notebook = nbformat.v4.new_notebook(metadata={"papermill": {"duration": seconds}})
+    nbformat.write(notebook, folder / "00_quickstart.ipynb")
+    return folder
+
+
+def test_blocks_are_filled_and_the_rest_is_kept(tmp_path):
+    found = filled(TEXT, some_results(), tmp_path)
     expected = to_markdown(wide(study_table(TABLE1, some_results(), "cpu")))
     assert f"Before\n<!-- study: table1 -->\n{expected}\n<!-- end -->\nbetween\n" in found
     assert "91.2 n=1" in expected and "old" not in found and "| L_c+L_s+L_h |" in found
-    assert found.startswith("# Title\n\nBefore\n") and filled(found, some_results()) == found
+    assert found.startswith("# Title\n\nBefore\n") and filled(found, some_results(), tmp_path) == found
 
 
 def test_a_file_is_written_only_when_it_changes(tmp_path):
     path = tmp_path / "README.md"
     path.write_text(TEXT)
-    assert fill(path, some_results()) and not fill(path, some_results())
-    assert path.read_text() == filled(TEXT, some_results())
+    assert fill(path, some_results(), tmp_path) and not fill(path, some_results(), tmp_path)
+    assert path.read_text() == filled(TEXT, some_results(), tmp_path)
 
 
-def test_an_unknown_table_is_named():
+def test_times_are_filled_and_the_rest_is_kept(tmp_path):
+    copies = write_copy(tmp_path, 88.0)
+    found = filled(TIMES, some_results(), copies)
+    assert found == TIMES.replace(">5 s<", ">90 s<").replace(">old<", ">4 min<")
+    assert filled(found, some_results(), copies) == found
+
+
+def test_markdown_cells_of_a_notebook_are_filled_and_its_code_is_not(tmp_path):
+    path, copies = tmp_path / "lesson.ipynb", write_copy(tmp_path / "copies", 88.0)
+    cells = [nbformat.v4.new_markdown_cell(TIMES), nbformat.v4.new_code_cell(f"text = {TIMES!r}")]
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)) + "\n")
+    assert fill(path, some_results(), copies) and not fill(path, some_results(), copies)
+    markdown, code = nbformat.read(path, as_version=4).cells
+    assert markdown.source == filled(TIMES, some_results(), copies) and code.source == f"text = {TIMES!r}"
+
+
+@pytest.mark.parametrize("what", ["notebook", "run igan mnist", "walk", "notebook 00_quickstart quick"])
+def test_an_unknown_time_is_named(tmp_path, what):
     with pytest.raises(ConfigError) as caught:
-        filled("<!-- study: table9 -->\n<!-- end -->", [])
+        filled(f"<!-- time: {what} --><!-- end -->", [], tmp_path)
+    one_sentence(caught.value, repr(what), "'run igan mnist usps'")
+
+
+def test_a_time_without_an_end_is_named(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        filled("<!-- time: notebook 00_quickstart -->5 s\n", [], write_copy(tmp_path, 88.0))
+    one_sentence(caught.value, "found one without", "time: WHAT")
+
+
+def test_an_unknown_table_is_named(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        filled("<!-- study: table9 -->\n<!-- end -->", [], tmp_path)
     one_sentence(caught.value, "'table9'", "table4")
 
 
-def test_a_block_without_an_end_swallows_nothing():
+def test_a_block_without_an_end_swallows_nothing(tmp_path):
     text = "<!-- study: table1 -->\nkept\n<!-- study: table4 -->\n<!-- end -->\n"
     with pytest.raises(ConfigError) as caught:
-        filled(text, [])
+        filled(text, [], tmp_path)
     one_sentence(caught.value, "found one without")
