@@ -174,6 +174,12 @@ def test_measured_retrieval_is_that_of_the_committed_benchmark():
     assert f"10,000 queries × 1,000,000 codes | {memory['additional_mib']:.0f} MiB |" in README
 
 
+def test_measured_threads_are_those_of_the_committed_benchmark():
+    found = json.loads((ROOT / "results" / "benchmarks_threads.json").read_text())
+    assert found["cores"] == 2
+    assert f"two one-thread runs over one two-thread run | × {found['ratio']:.2f} |" in README
+
+
 def test_measured_speed_is_that_of_the_committed_benchmark():
     found = json.loads((ROOT / "results" / "benchmarks.json").read_text())
     assert f"{found['cpu']['step']['ratio']:.2f}" in README

@@ -1,0 +1,67 @@
+"""The benchmark of threads runs from end to end with a few steps, and a trainer that fails ends it."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "threads.py"
+
+
+@pytest.fixture
+def benchmark():
+    spec = importlib.util.spec_from_file_location("threads_benchmark", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_tiny_run_writes_and_prints_the_ratio(benchmark, monkeypatch, tmp_path, capsys):
+    output = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["threads.py", "--steps", "2", "--rounds", "1", "--output", str(output)])
+    benchmark.main()
+    found = json.loads(output.read_text())
+    rates = found["steps_a_second"]
+    assert set(rates) == {"many runs", "one run"} and min(rates.values()) > 0 and found["cores"] == 2
+    assert found["ratio"] == pytest.approx(rates["many runs"] / rates["one run"], rel=0.01)
+    assert found["ratio_low"] == found["ratio"] == found["ratio_high"]
+    assert f"take {found['ratio']:.2f} times the steps" in capsys.readouterr().out
+
+
+def test_steps_of_all_processes_count(benchmark, monkeypatch):
+    started = []
+
+    def trainer(command, **options):
+        started.append(command[-2:])
+        return Trainer()
+
+    class Trainer:
+        """Says that it is ready and done without training."""
+
+        def __init__(self):
+            self.stdin, self.stdout, self.words = self, self, ["ready\n", "done\n"]
+
+        def readline(self):
+            return self.words.pop(0)
+
+        def write(self, text):
+            assert text == "go\n"
+
+        def flush(self):
+            pass
+
+        kill = communicate = flush
+
+    monkeypatch.setattr(benchmark.subprocess, "Popen", trainer)
+    clock = iter([10.0, 12.0])
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: next(clock))
+    assert benchmark.steps_a_second(3, 1, 40) == 60.0
+    assert started == [["1", "40"]] * 3
+
+
+def test_a_trainer_that_fails_ends_the_measurement(benchmark, monkeypatch):
+    monkeypatch.setattr(benchmark, "TRAINER", "raise SystemExit(3)")
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        benchmark.steps_a_second(2, 1, 1)
