@@ -55,7 +55,7 @@ def domain_status(root: Path | None = None) -> list[DomainStatus]:
         else:
             missing = readers.missing_files(name, folder)
             present, where = not missing, str(folder)
-            remedy = f"put {', '.join(missing)} there, set IGAN_DATA, or call load_domain({name!r}, download=True)"
+            remedy = f"put {', '.join(missing)} there, set IGAN_DATA, or add --download to a run that has {name}"
         statuses.append(DomainStatus(name, present, where, "" if present else remedy))
     for name in OFFICE_DOMAINS:
         remedy = office31_remedy(name, folder)

@@ -237,15 +237,18 @@ def load_pair(
 def _load(name: str, size: int, channels: int, root: Path | None, download: bool, limit: int | None) -> Domain:
     check_format(size, channels)
     raw = _read(name, size, channels, root, download)
-    _check_classes(name, raw)
-    splits = []
-    for part, images, labels in (("train", raw.x_train, raw.y_train), ("test", raw.x_test, raw.y_test)):
-        check_range(f"the {part} images of {name}", images)
+    parts = (("train", raw.x_train, raw.y_train), ("test", raw.x_test, raw.y_test))
+    for part, images, labels in parts:
+        # Before the classes are looked for: labels that are cut off may lack some.
         if len(images) != len(labels):
             raise DataError(
                 f"Expected one label for each image in the {part} split of {name}, "
                 f"found {len(images)} images and {len(labels)} labels: complete the data."
             )
+    _check_classes(name, raw)
+    splits = []
+    for part, images, labels in parts:
+        check_range(f"the {part} images of {name}", images)
         kept = stratified(labels, limit, raw.class_names)
         splits.append(Split(convert_images(images[kept], size, channels), torch.from_numpy(labels[kept])))
     return Domain(name, *splits, class_names=raw.class_names)

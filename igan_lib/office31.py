@@ -79,7 +79,8 @@ def list_office31(name: str, root: Path) -> OfficeFiles:
     """
     if name not in OFFICE_DOMAINS:
         raise DataError(
-            f"Expected a domain of Office-31 among {', '.join(OFFICE_DOMAINS)}, found {name!r}: choose one of those."
+            f"Expected domains of Office-31 ({', '.join(OFFICE_DOMAINS)}), whose classes no other data set has, "
+            f"found {name!r}: choose among those."
         )
     folder = _find(name, root)
     if folder is None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -183,5 +184,7 @@ def one_sentence(error: ValidationError, model: type[BaseModel]) -> str:
         )
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"Expected one of the keys {', '.join(model.model_fields)}, found {where!r}: correct the name."
+        close = get_close_matches(where, model.model_fields, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        return f"Expected one of the keys {', '.join(model.model_fields)}, found {where!r}: correct the name{hint}."
     return f"Expected a valid {where}, found {first['input']!r} ({first['msg']}): correct this value."

@@ -38,7 +38,7 @@ STUDY_FIGURES = {
 }
 FIGURE2 = {"figure2": "The target's codes before and after adaptation", "figure2_key": "Colours and markers"}
 CURVES = {
-    "training_losses": "The losses of one run",
+    "training_losses": "The losses of one run of notebook 03: mnist5k → digits, profile quick",
     "retrieval_precision_recall": "Precision and recall by Hamming radius",
     "retrieval_protocols": "Mean average precision against accuracy, in both protocols",
 }

@@ -79,8 +79,12 @@ def summary(results: Iterable[RunResult], profile: str, metric: str = "target_ac
         metric: a key of RunResult.metrics.
 
     Raises:
-        ConfigError: two results of one method, pair and seed.
+        ConfigError: two results of one method, pair and seed, or a metric that no result has.
     """
+    results = list(results)
+    known = sorted({name for result in results for name in result.metrics})
+    if known and metric not in known:
+        raise ConfigError(f"Expected a metric among {', '.join(known)}, found {metric!r}: choose one of these.")
     cells: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     for result in results:
         config = result.config

@@ -62,7 +62,7 @@ def test_data_names_every_domain_and_a_remedy(tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     for name, state in {"digits": "present", "mnist5k": "present", "mnist": "missing", "usps": "missing"}.items():
         assert any(line.startswith(name) and state in line for line in out.splitlines())
-    assert "IGAN_DATA" in out
+    assert "IGAN_DATA" in out and "add --download to a run that has usps" in out
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_data_names_every_domain_and_a_remedy(tmp_path, monkeypatch, capsys):
         (["run", "digits", "digits"], "two domains"),
         (["run", "mnist5k", "digits", "--profile", "cpuu"], "smoke, quick, cpu, paper"),
         (["run", "mnist5k", "digits", "--method", "gan"], "igan, igan+, source-only"),
-        (["run", "mnist5k", "digits", "--set", "alfa=1"], "alfa"),
+        (["run", "mnist5k", "digits", "--set", "alfa=1"], "found 'alfa': correct the name (did you mean alpha?)"),
         (["run", "mnist5k", "digits", "--set", "alpha"], "KEY=VALUE"),
         (["run", "mnist5k", "digits", "--set", "alpha=-1"], "alpha"),
         (["run", "mnist5k", "digits", "--device", "tpu"], "auto, cpu, cuda or mps"),

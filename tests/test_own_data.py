@@ -69,6 +69,7 @@ def test_relative_path_is_sought_here_and_then_in_the_root(tmp_path, monkeypatch
         ({"y_test": np.arange(12) % 4}, "0 to 3"),
         ({"y_test": np.arange(11) % 3}, "12 images and 11 labels"),
         ({"y_train": np.arange(13) % 3}, "12 images and 13 labels"),
+        ({"y_train": np.arange(2)}, "12 images and 2 labels"),
         ({"class_names": np.array(["a", "a", "b"])}, "different names"),
         ({"class_names": np.array(["a", "b"])}, "0 to 2"),
         ({"class_names": np.array(["a", "b", "c", "d"])}, "no [3]"),

@@ -84,6 +84,12 @@ def test_summary_of_another_metric_has_no_number_of_the_paper():
     assert table["mean"].tolist() == [82.0] and table["verdict"].tolist() == ["no number in the paper"]
 
 
+def test_summary_refuses_a_metric_that_no_result_has():
+    with pytest.raises(ConfigError, match="source_only_accuracy, target_accuracy, found 'accuracy'"):
+        summary([result(0, 96.0)], "cpu", "accuracy")
+    assert summary([], "cpu", "map_target").empty
+
+
 def test_markdown_shows_missing_cells_as_missing():
     lines = to_markdown(summary([result(0, 96.04)], "cpu")).splitlines()
     assert lines[2] == "| igan | mnist → usps | 1 | 96.0 |  | 96.8 | -0.8 | too few seeds |"
