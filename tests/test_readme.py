@@ -128,6 +128,25 @@ def test_selection_in_the_text_is_that_of_the_trials():
     assert f"method then ended at {said('labels full T.5', w_d)} and {said('labels full T.5', d_w)}" in text
 
 
+def test_selection_by_retrieval_in_the_text_is_that_of_the_trials():
+    trials = pd.read_csv(ROOT / "results" / "selection.csv").dropna(subset="map_target")
+    runs = trials[trials["setting"].str.startswith("labels csh")].groupby("setting").size()
+    assert set(runs) == {4} and set(trials[trials["setting"].str.startswith("labels full")]["seed"]) == {0}
+    means = trials.groupby("setting")[["accuracy", "map_target"]].mean()
+
+    def both(setting):
+        return "{:.1f} and {:.1f}".format(*means.loc[f"labels {setting}"])
+
+    text = " ".join(README.split())
+    assert f"T 0.5 as chosen {both('csh T.5')}; T 0.9 with β 1 {both('csh T.9 beta1')};" in text
+    assert (
+        f"a rate of 1e-4 {both('csh T.5 rate1e-4')}; T 0.9, β 1 and no batch norm {both('csh T.9 beta1 nobn')};" in text
+    )
+    near = means.loc[["labels csh T.7 beta1", "labels csh T.5 beta1"]] - means.loc["labels csh T.5"]
+    assert (near.abs() < 1).all(axis=None) and "T 0.7 or 0.5 with β 1 within a point of the first" in text
+    assert f"T 0.5 {both('full T.5')}, but T 0.9 with β 1 {both('full T.9 beta1')}." in text
+
+
 def test_committed_results_name_a_commit_and_no_local_change():
     results, _ = read_results(ROOT / "results" / "runs")
     assert results
