@@ -57,6 +57,7 @@ bench: $(STAMP) ## Measure speed and memory, of training and of retrieval
 	$(BIN)/python benchmarks/run.py $(ARGS)
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/threads.py
+	$(BIN)/python benchmarks/features.py
 
 readme: $(STAMP) ## Fill tables and times in README and notebooks from results/
 	$(BIN)/python -m igan_lib readme

@@ -155,7 +155,8 @@ def figure2(evidence: Evidence, directions: Iterable[str]) -> list[Effect | Pict
     """The target's codes before and after adaptation, from the table that notebook 08 writes."""
     measured = {}
     if evidence.figure2 is not None:
-        measured = {panel: tuple(numbers) for panel, *numbers in evidence.figure2.itertuples(index=False)}
+        numbers = evidence.figure2[["panel", "silhouette", "10-neighbour purity, %"]]
+        measured = {panel: tuple(values) for panel, *values in numbers.itertuples(index=False)}
     found = []
     for direction in directions:
         before, after = f"{direction}, source only", f"{direction}, adapted"

@@ -32,7 +32,8 @@ from igan_lib.files import atomic_path
 from igan_lib.office31 import OfficeFiles, content_hash, list_office31
 from igan_lib.readers import open_rgb
 
-# Images in one forward pass: fastest on a CPU, where the activations of a larger batch leave its caches.
+# Images in one forward pass: batches of 64 take half as long again on a CPU (benchmarks/features.py), whose caches the
+# activations then leave.
 BATCH = 16
 
 # Part of the cache's key: raise it when features of the same images, weights and transform come out otherwise.
@@ -139,8 +140,9 @@ def extract(
 ) -> Tensor:
     """Features (float32, N x D) of the images in `paths`, in their order; puts `network` in evaluation mode.
 
-    float32 on purpose: bfloat16 takes half the time where the processor has it, but moves Lite0's features by 4 to 5 %
-    of their length, so that tables would depend on the processor, for the sake of a minute that is spent once.
+    float32 on purpose: bfloat16 takes two thirds of the time where the processor has it, but moves Lite0's features by
+    3 % of their length (benchmarks/features.py), so that tables would depend on the processor, for the sake of half a
+    minute that is spent once.
     """
     network = network.eval().to(memory_format=torch.channels_last)
     parts = []

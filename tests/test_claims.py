@@ -220,7 +220,7 @@ FIGURE2 = pd.DataFrame(
         ["webcam → amazon, adapted", 0.2, 60.0],
     ],
     columns=["panel", "silhouette", "10-neighbour purity, %"],
-)
+).assign(backbone="frozen efficientnet_lite0", profile="cpu", seed=0)
 
 
 def test_figure_2_is_at_best_a_direction():

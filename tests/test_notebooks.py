@@ -9,8 +9,12 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 
+from igan_lib.clusters import neighbour_purity, silhouette
+from igan_lib.evaluation import sample_codes
+from igan_lib.experiment import load, preset, train
 from igan_lib.notebooks import execute
 from igan_lib.parameters import declared_parameters
 
@@ -195,12 +199,31 @@ def test_figure_2_names_what_is_missing_and_writes_nothing(place):
 
 
 @pytest.mark.real_data("office31")
-def test_figure_2_draws_both_directions(place, monkeypatch):
+def test_figure_2_measures_the_networks_before_and_after(place, monkeypatch):
     monkeypatch.setenv("IGAN_DATA", DATA)
     run(place, "08_figure2_tsne", profile="smoke", directions=["webcam->dslr"])
     # Neither the profile nor the directions are Figure 2's.
     assert figures(place, "smoke") == png_and_svg("figure2_dslr_webcam", "figure2_dslr_webcam_key")
-    assert (place / "results" / "tables" / "smoke" / "figure2_dslr_webcam.csv").read_text().count("\n") == 3
+    table = pd.read_csv(place / "results" / "tables" / "smoke" / "figure2_dslr_webcam.csv")
+    assert table["panel"].tolist() == ["webcam → dslr, source only", "webcam → dslr, adapted"]
+    assert table.loc[0, ["backbone", "profile", "seed"]].tolist() == ["frozen efficientnet_lite0", "smoke", 0]
+    config = preset("webcam", "dslr", profile="smoke")
+    pair = load(config)
+    igan, _ = train(config, pair, results=place / "results", progress=False)
+    for line, net in zip(table.itertuples(), (igan.source_only, igan.inference_net), strict=True):
+        u, y = sample_codes(net, pair.target)
+        assert line.silhouette == pytest.approx(silhouette(u, y), abs=6e-4)
+        assert line[3] == pytest.approx(100 * neighbour_purity(u.numpy(), y.numpy()), abs=6e-4)
+    assert table["silhouette"].nunique() == 2
+
+
+@pytest.mark.real_data("office31")
+def test_figure_2_without_the_backbone_s_weights_shows_what_is_committed(place, monkeypatch, tmp_path):
+    monkeypatch.setenv("IGAN_DATA", DATA)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # where torchvision would have put them
+    text, pictures = run(place, "08_figure2_tsne", profile="smoke", backbone="alexnet")
+    assert "alexnet" in text and "efficientnet_lite0" in text and not pictures
+    assert not (place / "figures").exists() and not (place / "results" / "tables").exists()
 
 
 @pytest.mark.real_data("office31")

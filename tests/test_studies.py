@@ -44,7 +44,8 @@ def test_printed_numbers_of_office_31_stand_beside_the_paper_s_own_conditions_al
     assert {name: STUDIES[name] for name in ours} == ours
     for other in (ours, office_studies("alexnet"), office_studies("efficientnet_lite0", "finetuned")):
         assert not any(row.paper for study in other.values() for row in study.rows)
-    assert {row.label: row.paper for row in theirs["table2"].rows} == {"source-only": {}, "igan": TABLE2["IGAN"]}
+    printed = {row.label: row.paper for row in theirs["table2"].rows}
+    assert printed.pop("igan") == TABLE2["IGAN"] and set(printed) > {"source-only"} and not any(printed.values())
     found = [row.paper for row in theirs["table3"].rows]
     names = ["NoDA", "ITQ", "BDNN", "BA", "DAH", "IGAN", "SuH"]
     assert found == [TABLE3[name] for name in names]
