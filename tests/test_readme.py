@@ -14,7 +14,7 @@ from igan_lib.experiment import PROFILES
 from igan_lib.paper import MDD, TABLE2
 from igan_lib.readme import filled
 from igan_lib.studies import STUDIES
-from igan_lib.study_tables import advantage
+from igan_lib.study_tables import advantage, paired_differences, study_table
 from igan_lib.tables import is_stale, read_results, t_interval
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -177,6 +177,45 @@ def test_selection_by_retrieval_in_the_text_is_that_of_the_trials():
     near = means.loc[["labels csh T.7 beta1", "labels csh T.5 beta1"]] - means.loc["labels csh T.5"]
     assert (near.abs() < 1).all(axis=None) and "T 0.7 or 0.5 with β 1 within a point of the first" in text
     assert f"T 0.5 {both('full T.5')}, but T 0.9 with β 1 {both('full T.9 beta1')}." in text
+
+
+def test_the_ablation_in_the_text_is_that_of_the_results():
+    results, _ = read_results(ROOT / "results" / "runs")
+    text, pairs = " ".join(README.split()), ("mnist->usps", "usps->mnist")
+    tables = {name: STUDIES[name] for name in ("table4", "table4-no-batch-norm")}
+    added = {name: paired_differences(study, results, "cpu").set_index("column") for name, study in tables.items()}
+    added = {
+        name: table.loc[list(pairs)].reset_index().set_index(["method", "column"]) for name, table in added.items()
+    }
+    l_s, l_a = "L_c+L_s", "L_c+L_s+L_h+L_a"
+
+    def gains(name, row, value="mean"):
+        return "{:.1f} and {:.1f}".format(*(added[name].loc[(row, pair), value] for pair in pairs))
+
+    with_it, without = tables
+    printed = gains(with_it, l_s, "paper")
+    wording = (
+        f"It adds {gains(with_it, l_s)} points with batch norm, {gains(without, l_s)} without (the paper: {printed})."
+    )
+    assert wording in text
+    assert (
+        f"has it add {gains(with_it, l_a, 'paper')} points. Here it adds {gains(with_it, l_a)} with batch norm" in text
+    )
+    assert f"{gains(without, l_a)} without, and all four intervals hold zero" in text
+    for table in added.values():
+        others = table.drop(index=l_s, level="method")
+        assert ((others["low"] < 0) & (others["high"] > 0)).all() and (table["n"] == 3).all()
+
+    def cells(name, label, column="mean"):
+        table = study_table(tables[name], results, "cpu").set_index(["method", "column"])
+        return "{:.1f} and {:.1f}".format(*(table.loc[(label, pair), column] for pair in pairs))
+
+    first, second = cells(without, "L_c"), cells(without, l_s)
+    assert f"near the paper's:** {first}, printed {cells(with_it, 'L_c', 'paper')}." in text
+    assert f"alone has {cells(with_it, 'L_c')}." in text
+    assert f"second row has {second} where the paper's has {cells(with_it, l_s, 'paper')}:" in text
+    steps = json.loads((ROOT / "results" / "benchmarks.json").read_text())["cpu"]["losses_ms"]
+    assert f"makes a step {steps[l_a] / steps['L_c+L_s+L_h']:.1f} times as long" in text
 
 
 def test_committed_results_name_a_commit_and_no_local_change():
