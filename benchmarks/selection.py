@@ -126,13 +126,13 @@ def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
     splits = list({id(split): split for split in (pair.target.train, pair.target.test)}.values())
     labels = torch.cat([split.labels for split in splits])
     row: list[object] = [setting, f"{source}->{target}", seed]
-    codes = []
     for net in (method.inference_net, method.source_only):
         calibrated = recalibrated(net, pair.target.train.images)
-        outputs = [codes_and_logits(calibrated, split.images) for split in splits]
-        codes.append(torch.cat([u for u, _ in outputs]))
-        row.append(round(share_right(torch.cat([logits for _, logits in outputs]), labels), 2))
-    return [*row, round(100 * within_target(codes[0], labels).map, 2)]
+        u, logits = map(torch.cat, zip(*(codes_and_logits(calibrated, s.images) for s in splits), strict=True))
+        row.append(round(share_right(logits, labels), 2))
+        if net is method.inference_net:
+            map_target = round(100 * within_target(u, labels).map, 2)
+    return [*row, map_target]
 
 
 def rows_done() -> set[tuple[str, str, int]]:

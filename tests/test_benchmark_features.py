@@ -1,28 +1,22 @@
 """The benchmark of extraction runs from end to end on a few images, and its own loop is that of the library."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from benchmark_makers import load_benchmark
 
 from igan_lib.backbones import find_backbone
 from igan_lib.data_root import resolve_root
 from igan_lib.features import extract
 from igan_lib.office31 import list_office31
 
-SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "features.py"
-
 
 @pytest.fixture
-def benchmark():
-    spec = importlib.util.spec_from_file_location("features_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def benchmark(monkeypatch):
     threads = torch.get_num_threads()
-    yield module
+    yield load_benchmark("features", monkeypatch)
     torch.set_num_threads(threads)
 
 

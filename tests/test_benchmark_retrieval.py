@@ -1,27 +1,19 @@
 """The benchmark of retrieval runs from end to end on a tiny database, and its routes are checked against each other."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "retrieval.py"
+from benchmark_makers import load_benchmark
 
 
 @pytest.fixture
-def benchmark():
-    spec = importlib.util.spec_from_file_location("retrieval_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
+def benchmark(monkeypatch):
     threads = torch.get_num_threads()
-    yield module
+    yield load_benchmark("retrieval", monkeypatch)
     torch.set_num_threads(threads)
-    del sys.modules[spec.name]
 
 
 def test_a_tiny_run_writes_and_prints_every_route(benchmark, monkeypatch, tmp_path, capsys):

@@ -1,21 +1,15 @@
 """The benchmark of threads runs from end to end with a few steps, and a trainer that fails ends it."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
-
-SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "threads.py"
+from benchmark_makers import load_benchmark
 
 
 @pytest.fixture
-def benchmark():
-    spec = importlib.util.spec_from_file_location("threads_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def benchmark(monkeypatch):
+    return load_benchmark("threads", monkeypatch)
 
 
 def test_a_tiny_run_writes_and_prints_the_ratio(benchmark, monkeypatch, tmp_path, capsys):
