@@ -8,6 +8,7 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
 
+from igan_lib.checkpoints import parts_before
 from igan_lib.domains import DomainPair, load_pair
 from igan_lib.errors import ConfigError
 from igan_lib.feature_hashing import FEATURE_METHODS, hash_features, source_only
@@ -104,10 +105,14 @@ def train(
     *,
     device: str = "auto",
     results: Path = RESULTS,
+    code: dict[str, Any] | None = None,
     on_log: Callback | None = None,
     progress: bool = True,
 ) -> tuple[nn.Module, list[HistoryRow]]:
     """Train `config` on `pair`, or go on where a killed run stopped, or load what a finished one left.
+
+    Args:
+        code: what the checkpoint says of the code that made the steps; None: `git_state()`.
 
     Returns:
         The trained method and its history. Checkpoints lie in `results/checkpoints/`, which git ignores.
@@ -121,6 +126,7 @@ def train(
         device=pick_device(device),
         checkpoint=checkpoint_path(config, results),
         fingerprint=config.name,
+        code=code or git_state(),
         on_log=on_log,
         progress=progress,
     )
@@ -156,10 +162,13 @@ def run(
             return result
         started, code = time.perf_counter(), git_state()
         pair = load(config, download=download)
+        earlier = parts_before(checkpoint_path(config, results), config.name)
         if config.method in FEATURE_METHODS:
             metrics, history = hash_features(config, _feature_network(config, pair, device, results, progress), pair)
         else:
-            method, history = train(config, pair, device=device, results=results, on_log=on_log, progress=progress)
+            method, history = train(
+                config, pair, device=device, results=results, code=code, on_log=on_log, progress=progress
+            )
             metrics = evaluate(method, pair, reestimate_batch_norm=config.reestimate_batch_norm)
         result = RunResult(
             config=config,
@@ -171,6 +180,7 @@ def run(
                 seconds=time.perf_counter() - started,
                 data={domain.name: domain.checksum() for domain in (pair.source, pair.target)},
                 code=code,
+                earlier=earlier,
             ),
         )
         write_text(path, result.model_dump_json(indent=1) + "\n")

@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,20 @@ def peak_memory_mib() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def provenance(device: torch.device, seconds: float, data: dict[str, str], code: dict[str, Any]) -> dict[str, Any]:
+def provenance(
+    device: torch.device,
+    seconds: float,
+    data: dict[str, str],
+    code: dict[str, Any],
+    earlier: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """What a reader needs to run the same again and to judge its time.
 
     Args:
-        device: where it ran; seconds: wall time of this process's part; data: checksum by domain.
-        code: `git_state()` of when the run began, since commits may be made while it goes on.
+        device: where it ran; seconds: wall time of this process; data: checksum by domain.
+        code: `git_state()` of when this process began, since commits may be made while it goes on.
+        earlier: steps, seconds and code of the processes before it that trained a part of the run; they are listed, and
+            their seconds are added.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
@@ -54,7 +63,8 @@ def provenance(device: torch.device, seconds: float, data: dict[str, str], code:
         "device": device.type,
         "device_name": name,
         "threads": torch.get_num_threads(),
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds + sum(part["seconds"] for part in earlier), 1),
         "peak_memory_mib": round(peak_memory_mib()),
         "data": data,
+        **({"earlier": list(earlier)} if earlier else {}),
     }

@@ -3,13 +3,13 @@
 import math
 from pathlib import Path
 
+from igan_lib.checkpoints import load_checkpoint
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RESULTS, build, checkpoint_path, load, locked, read_result
 from igan_lib.feature_hashing import FEATURE_METHODS
 from igan_lib.files import write_text
 from igan_lib.measures import evaluate
 from igan_lib.provenance import git_state
-from igan_lib.training import load_checkpoint
 
 
 def measure_again(path: Path, results: Path = RESULTS) -> list[str]:
@@ -41,7 +41,7 @@ def _grown(path: Path, results: Path) -> list[str]:
         )
     pair = load(config)
     method = build(config, pair)
-    done, _ = load_checkpoint(checkpoint, method, config.name)
+    done = load_checkpoint(checkpoint, method, config.name).step
     metrics = evaluate(method, pair, reestimate_batch_norm=config.reestimate_batch_norm)
     changed = [
         name

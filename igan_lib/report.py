@@ -135,10 +135,11 @@ def provenance_lines(results: Iterable[RunResult]) -> list[tuple[str, str]]:
     for result in results:
         recorded = dict(result.provenance)
         seconds.append(float(recorded.get("seconds", 0.0)))
-        commit = str(recorded.get("commit") or "unknown")[:10]
+        # A run that was stopped and taken up again may be the work of several commits.
+        commits = [_commit(part) for part in (*recorded.get("earlier", ()), recorded)]
         device = " ".join(str(recorded[key]) for key in ("device", "device_name") if recorded.get(key))
         values = {
-            "commit": f"{commit}, with local changes" if recorded.get("dirty") else commit,
+            "commit": " and ".join(dict.fromkeys(commits)),
             "device": device or "unknown",
             "threads": str(recorded.get("threads", "unknown")),
             "Python": str(recorded.get("python", "unknown")),
@@ -151,6 +152,11 @@ def provenance_lines(results: Iterable[RunResult]) -> list[tuple[str, str]]:
         ordered = sorted(by_value.items(), key=lambda item: (-item[1], item[0]))
         lines.append((name, ", ".join(f"{value} ({count})" for value, count in ordered)))
     return lines
+
+
+def _commit(code: dict[str, Any]) -> str:
+    commit = str(code.get("commit") or "unknown")[:10]
+    return f"{commit}, with local changes" if code.get("dirty") else commit
 
 
 def failures(path: Path) -> list[list[str]]:

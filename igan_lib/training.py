@@ -4,12 +4,10 @@ The trainer sees `TrainingData`, which has no target labels, and knows of a meth
 """
 
 import math
-import pickle
-import struct
-import zipfile
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,27 +15,13 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from igan_lib.batches import BalancedStream, BatchStream
+from igan_lib.checkpoints import HistoryRow, Progress, load_checkpoint, save_checkpoint
 from igan_lib.domains import TrainingData
 from igan_lib.errors import ConfigError, TrainingError
-from igan_lib.files import atomic_path, remove_left_partials
+from igan_lib.files import remove_left_partials
 from igan_lib.images import to_input
 from igan_lib.memory import keep_freed_memory
 
-CHECKPOINT_FORMAT = 1
-# What torch.load and its unpickler raise on a file that is cut short or altered; LookupError and ValueError cover the
-# unpickler's index and text decoding errors.
-_DAMAGED = (
-    RuntimeError,
-    OSError,
-    EOFError,
-    LookupError,
-    TypeError,
-    ValueError,
-    pickle.UnpicklingError,
-    struct.error,
-    zipfile.BadZipFile,
-)
-HistoryRow = dict[str, float]
 Callback = Callable[[int, "Method", HistoryRow], None]
 
 
@@ -101,6 +85,7 @@ def fit(
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     fingerprint: str = "",
+    code: dict[str, Any] | None = None,
     on_log: Callback | None = None,
     progress: bool = True,
 ) -> list[HistoryRow]:
@@ -116,6 +101,7 @@ def fit(
         checkpoint: file to write every `schedule.checkpoint_every` steps and to go on from; None: none is written. What
             a killed process left of it half-written is removed.
         fingerprint: what the checkpoint belongs to, such as a config's hash; another one is refused.
+        code: what the checkpoint says of the code that made this process's steps, such as its commit.
         on_log: called with (step, method, row) for each new row of the history, for live curves.
         progress: show a progress bar with the losses.
 
@@ -139,11 +125,12 @@ def fit(
         source = BatchStream(len(data.x_s), schedule.batch_size, seed=2 * seed)
     target = BatchStream(len(data.x_t), schedule.batch_size, seed=2 * seed + 1)
     total = schedule.pretrain_steps + schedule.steps
-    done, history = 0, []
+    before, started = Progress(0, [], []), time.perf_counter()
     if checkpoint is not None:
         remove_left_partials(checkpoint)
         if checkpoint.exists():
-            done, history = load_checkpoint(checkpoint, method, fingerprint)
+            before = load_checkpoint(checkpoint, method, fingerprint)
+    done, history = before.step, before.history
 
     with tqdm(total=total, initial=done, disable=not progress, desc="train", unit="step", mininterval=0.5) as bar:
         for now in range(done, total):
@@ -174,7 +161,10 @@ def fit(
             if (now + 1) % schedule.checkpoint_every == 0 or now + 1 == total:
                 _check_weights(method, now + 1, total)
             if checkpoint is not None and ((now + 1) % schedule.checkpoint_every == 0 or now + 1 == total):
-                save_checkpoint(checkpoint, method, now + 1, history, fingerprint, finished=now + 1 == total)
+                seconds = round(time.perf_counter() - started, 1)
+                parts = [*before.parts, {**(code or {}), "steps": now + 1 - done, "seconds": seconds}]
+                reached = Progress(now + 1, history, parts)
+                save_checkpoint(checkpoint, method, reached, fingerprint, finished=now + 1 == total)
     return history
 
 
@@ -198,55 +188,3 @@ def _check_weights(method: Method, step: int, total: int) -> None:
                 f"Expected finite weights, found others in {name} after step {step} of {total}: "
                 "lower the learning rate, or look at the images of that batch."
             )
-
-
-def save_checkpoint(
-    path: Path, method: Method, step: int, history: list[HistoryRow], fingerprint: str, finished: bool
-) -> None:
-    """Write all that the rest of the run depends on, atomically; a finished run needs no optimisers any more."""
-    state = {
-        "format": CHECKPOINT_FORMAT,
-        "fingerprint": fingerprint,
-        "step": step,
-        "history": history,
-        "method": method.state_dict(),
-        "optimizers": {} if finished else {name: opt.state_dict() for name, opt in method.optimizers.items()},
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-    with atomic_path(path) as partial:
-        torch.save(state, partial)
-
-
-def load_checkpoint(path: Path, method: Method, fingerprint: str) -> tuple[int, list[HistoryRow]]:
-    """Bring `method` and torch's random state to where `save_checkpoint` left them; return the step and the history.
-
-    Raises:
-        TrainingError: the file is damaged, of another format, or belongs to another run.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        found = (state["format"], state["fingerprint"])
-    except _DAMAGED as error:
-        raise TrainingError(
-            f"Expected a whole checkpoint in {path}, found a damaged file ({type(error).__name__}): "
-            "delete it and the run starts anew."
-        ) from error
-    if found != (CHECKPOINT_FORMAT, fingerprint):
-        raise TrainingError(
-            f"Expected a checkpoint of format {CHECKPOINT_FORMAT} for run {fingerprint!r} in {path}, found format "
-            f"{found[0]} for run {found[1]!r}: delete it or give another folder."
-        )
-    try:
-        method.load_state_dict(state["method"])
-    except RuntimeError as error:
-        raise TrainingError(
-            f"Expected the weights of this version's networks in {path}, found others "
-            f"({str(error).splitlines()[0].rstrip(':')}): delete it and the run starts anew."
-        ) from error
-    for name, opt_state in state["optimizers"].items():
-        method.optimizers[name].load_state_dict(opt_state)
-    torch.set_rng_state(state["random"])
-    if state["random_cuda"] and len(state["random_cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["random_cuda"])
-    return state["step"], state["history"]

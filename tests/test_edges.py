@@ -4,11 +4,12 @@ import pytest
 import torch
 from method_makers import Stub, make_pair, one_sentence, stub_data
 
+from igan_lib.checkpoints import load_checkpoint
 from igan_lib.config import IGANConfig
 from igan_lib.errors import ConfigError, TrainingError
 from igan_lib.experiment import preset, result_path
 from igan_lib.igan import IGAN
-from igan_lib.training import Schedule, fit, load_checkpoint
+from igan_lib.training import Schedule, fit
 
 SIZES = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "steps": 4}
 
@@ -41,9 +42,12 @@ def test_any_garbage_in_place_of_a_checkpoint_is_a_training_error(tmp_path, cont
         load_checkpoint(path, Stub(), "me")
 
 
-def test_a_byte_flipped_in_the_pickle_is_a_training_error(tmp_path):
+@pytest.mark.parametrize(
+    ("key", "flipped"), [(b"fingerprint", b"fingerpr\xffnt"), (b"parts", b"ports"), (b"optimizers", b"optimizer3")]
+)
+def test_a_byte_flipped_in_the_pickle_is_a_training_error(tmp_path, key, flipped):
     path = written(tmp_path)
-    path.write_bytes(path.read_bytes().replace(b"fingerprint", b"fingerpr\xffnt"))
+    path.write_bytes(path.read_bytes().replace(key, flipped))
     with pytest.raises(TrainingError):
         load_checkpoint(path, Stub(), "me")
 

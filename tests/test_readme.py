@@ -174,6 +174,7 @@ def test_selection_by_retrieval_in_the_text_is_that_of_the_trials():
     assert (
         f"a rate of 1e-4 {both('csh T.5 rate1e-4')}; T 0.9, β 1 and no batch norm {both('csh T.9 beta1 nobn')};" in text
     )
+    assert f"T 0.5 and no batch norm {both('csh T.5 nobn')};" in text
     near = means.loc[["labels csh T.7 beta1", "labels csh T.5 beta1"]] - means.loc["labels csh T.5"]
     assert (near.abs() < 1).all(axis=None) and "T 0.7 or 0.5 with β 1 within a point of the first" in text
     assert f"T 0.5 {both('full T.5')}, but T 0.9 with β 1 {both('full T.9 beta1')}." in text
@@ -223,7 +224,8 @@ def test_committed_results_name_a_commit_and_no_local_change():
     assert results
     for result in results:
         assert re.fullmatch(r"[0-9a-f]{40}", result.provenance["commit"]), result.config.name
-        assert result.provenance["dirty"] is False, result.config.name
+        for part in (result.provenance, *result.provenance.get("earlier", ())):
+            assert part["dirty"] is False, result.config.name
 
 
 @pytest.mark.parametrize("link", sorted({link for link in LINKS if "://" not in link}))

@@ -165,6 +165,13 @@ def test_provenance_counts_what_differs_and_marks_local_changes():
     assert lines["threads"] == "1 (1), 2 (1), unknown (1)" and lines["recorded time"] == "0.2 h in total"
 
 
+def test_a_run_in_parts_names_each_commit_once():
+    (one,) = results("table1", "igan", M_U, [1])
+    earlier = [{"commit": "f" * 40, "dirty": False}, {"commit": one.provenance["commit"], "dirty": False}]
+    one = one.model_copy(update={"provenance": one.provenance | {"earlier": earlier}})
+    assert dict(provenance_lines([one]))["commit"] == "ffffffffff and 0123456789 (1)"
+
+
 def test_the_same_results_give_the_same_file(sweep):
     before = sweep.report.read_bytes()
     write_report(sweep, sweep.results.parent / "figures")

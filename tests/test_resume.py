@@ -11,11 +11,12 @@ import pytest
 import torch
 from method_makers import Stub, make_pair, one_sentence, stub_data
 
-from igan_lib import training
+from igan_lib import checkpoints
+from igan_lib.checkpoints import CHECKPOINT_FORMAT, Progress, load_checkpoint, parts_before, save_checkpoint
 from igan_lib.config import IGANConfig
 from igan_lib.errors import TrainingError
 from igan_lib.igan import IGAN
-from igan_lib.training import CHECKPOINT_FORMAT, Schedule, fit
+from igan_lib.training import Schedule, fit
 
 INTERRUPTED = [name for name in runs.KILLS if name != "never"]
 
@@ -116,6 +117,21 @@ def test_another_seed_of_the_process_does_not_matter_after_a_stop(tmp_path):
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
 
 
+def test_each_process_is_noted_with_its_steps_its_time_and_its_code(tmp_path):
+    data, path = make_pair(12).for_training(), tmp_path / "run.pt"
+    assert parts_before(path, "me") == []
+    settings = {"seed": 0, "checkpoint": path, "fingerprint": "me", "progress": False}
+    for stop, commit in ((3, "a"), (5, "b")):  # checkpoints come every second step: what is lost counts for nobody
+        with pytest.raises(Stopped):
+            fit(small(), data, SCHEDULE, code={"commit": commit}, on_log=stop_at(stop), **settings)
+    fit(small(), data, SCHEDULE, code={"commit": "c"}, **settings)
+    parts = parts_before(path, "me")
+    assert [(part["commit"], part["steps"]) for part in parts] == [("a", 2), ("b", 2), ("c", 2)]
+    assert all(0 <= part["seconds"] < 60 for part in parts)
+    fit(small(), data, SCHEDULE, code={"commit": "d"}, **settings)  # finished: no step is left for it
+    assert parts_before(path, "me") == parts == load_checkpoint(path, small(), "me").parts
+
+
 def written_checkpoint(tmp_path):
     path = tmp_path / "run.pt"
     fit(
@@ -173,7 +189,7 @@ def test_a_checkpoint_of_another_run_or_format_is_refused(tmp_path, monkeypatch)
     with pytest.raises(TrainingError) as caught:
         go_on(path, fingerprint="you")
     one_sentence(caught.value, "'you'", "'me'", "delete it")
-    monkeypatch.setattr(training, "CHECKPOINT_FORMAT", CHECKPOINT_FORMAT + 1)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_FORMAT", CHECKPOINT_FORMAT + 1)
     with pytest.raises(TrainingError) as caught:
         go_on(path)
     one_sentence(caught.value, f"format {CHECKPOINT_FORMAT}")
@@ -188,7 +204,7 @@ def test_a_failed_write_leaves_the_old_checkpoint_and_nothing_else(tmp_path, mon
         whole(state, partial)
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(training.torch, "save", full_disk)
+    monkeypatch.setattr(checkpoints.torch, "save", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        training.save_checkpoint(path, Stub(), 1, [], "me", finished=False)
+        save_checkpoint(path, Stub(), Progress(1, [], []), "me", finished=False)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

@@ -90,6 +90,30 @@ def test_the_commit_is_that_of_when_the_run_began(tmp_path, monkeypatch):
     assert (found["commit"], found["dirty"]) == ("began", False)
 
 
+def test_a_run_in_two_parts_has_the_time_and_the_commit_of_both(tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def stop(step, *_):
+        if step == 7:
+            raise Stopped
+
+    states = iter([{"commit": "first", "dirty": True}, {"commit": "second", "dirty": False}])
+    monkeypatch.setattr(experiment, "git_state", lambda: next(states))
+    monkeypatch.setattr(experiment, "load", lambda config, **_: make_pair(30))
+    config = preset("bright", "pale", profile="smoke", method="source-only")
+    with pytest.raises(Stopped):
+        run(config, device="cpu", results=tmp_path, progress=False, on_log=stop)
+    path = experiment.checkpoint_path(config, tmp_path)
+    state = torch.load(path, weights_only=True)
+    state["parts"][0]["seconds"] = 1000.0  # as if the first part had taken long
+    torch.save(state, path)
+    found = run(config, device="cpu", results=tmp_path, progress=False).provenance
+    assert (found["commit"], found["dirty"]) == ("second", False)
+    assert found["earlier"] == [{"commit": "first", "dirty": True, "steps": 4, "seconds": 1000.0}]
+    assert 1000 < found["seconds"] < 1600
+
+
 def test_provenance_says_where_the_numbers_come_from(names, finished):
     _, result = finished
     found = result.provenance
@@ -99,6 +123,7 @@ def test_provenance_says_where_the_numbers_come_from(names, finished):
     assert found["dirty"] in (True, False, None)
     assert found["packages"]["torch"] == version("torch") and set(found["packages"]) == set(provenance.PACKAGES)
     assert found["device"] == "cpu" and found["device_name"] and found["threads"] == torch.get_num_threads()
+    assert "earlier" not in found  # it ran in one go
     assert 0 < found["seconds"] < 600 and 50 < found["peak_memory_mib"] < 64_000
     pair = load_pair(*names)
     assert found["data"] == {domain.name: domain.checksum() for domain in (pair.source, pair.target)}

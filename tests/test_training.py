@@ -94,7 +94,7 @@ def test_without_a_checkpoint_no_file_is_written(tmp_path, monkeypatch):
 def test_checkpoints_come_every_few_steps_and_at_the_end(tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(
-        training, "save_checkpoint", lambda path, _, step, *__, finished: saved.append((step, finished))
+        training, "save_checkpoint", lambda path, _, reached, *__, finished: saved.append((reached.step, finished))
     )
     schedule = Schedule(batch_size=2, pretrain_steps=3, steps=4, checkpoint_every=3)
     fit(Stub(), stub_data(), schedule, seed=0, checkpoint=tmp_path / "run.pt", progress=False)
