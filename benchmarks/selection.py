@@ -104,6 +104,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "labels csh T.5 rate1e-4": OFFICE_NO_GENERATORS | {"threshold": 0.5, "learning_rate": 1e-4},
     "labels csh T.9 beta1 nobn": OFFICE_NO_GENERATORS | {"beta": 1.0, "batch_norm": False},
     "labels full T.9 beta1": OFFICE | {"beta": 1.0},
+    "labels full T.9 beta1 adversarial.01": OFFICE | {"beta": 1.0, "adversarial": 0.01},
+    "labels full T.7 beta1 adversarial.01": OFFICE | {"beta": 1.0, "threshold": 0.7, "adversarial": 0.01},
+    "labels full T.5 adversarial.01": OFFICE | {"threshold": 0.5, "adversarial": 0.01},
+    "labels full T.7 beta1 adversarial.01 chi1": OFFICE
+    | {"beta": 1.0, "threshold": 0.7, "adversarial": 0.01, "chi": 1.0},
+    "labels full T.9 beta1 rate3e-4": OFFICE | {"beta": 1.0, "learning_rate": 3e-4, "gan_learning_rate": 3e-4},
     "svhn csh": NO_GENERATORS | BASE | {"contrast": False},
     "svhn csh contrast": NO_GENERATORS | BASE | {"contrast": True},
 }

@@ -11,7 +11,7 @@ import torch
 from igan_lib.errors import TrainingError
 from igan_lib.files import atomic_path
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 1
 # What torch.load and its unpickler raise on a file that is cut short or altered; LookupError and ValueError cover the
 # unpickler's index and text decoding errors.
 _DAMAGED = (
@@ -102,6 +102,7 @@ def _read(path: Path, fingerprint: str) -> dict[str, Any]:
             f"Expected a checkpoint of format {CHECKPOINT_FORMAT} for run {fingerprint!r} in {path}, found format "
             f"{found[0]} for run {found[1]!r}: delete it or give another folder."
         )
+    state.setdefault("parts", [])  # earlier versions noted none
     missing = [name for name in (*Progress._fields, "method", "optimizers", "random") if name not in state]
     if missing:
         raise TrainingError(

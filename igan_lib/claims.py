@@ -4,7 +4,7 @@ Conditions other than the paper's:
 
 - A difference between two of our own rows counts at best as "direction only" where their backbone is not the paper's,
   or where an average lacks S → M, for which all of SVHN is needed. Such an average is compared with what the paper
-  prints for the other columns.
+  prints for the other columns. S → M comes in as soon as every row of the check has the seeds for a verdict there.
 - A difference to another method's printed number tells about methods only where the backbone is the paper's: elsewhere
   it counts as not run.
 
@@ -13,7 +13,6 @@ A claim of several parts holds where all hold, and has the verdict of its worst 
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -23,10 +22,10 @@ from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
 from igan_lib.paper import AVERAGES, S_M, TABLES
 from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
-from igan_lib.presets import OFFICE
-from igan_lib.studies import own_folder
+from igan_lib.tables import SEEDS_FOR_A_VERDICT
 
 COLUMNS = ["claim", "section", "sentence", "verdict", "numbers", "n"]
+PART_COLUMNS = ["claim", "part", "n", "mean", "low", "high", "printed", "verdict", "remark"]
 OURS = "igan"  # the row of Tables 1 and 2 that is the paper's method
 SHOWN = 4  # a claim of more parts is told by its weakest
 
@@ -76,10 +75,9 @@ def over_rows(evidence: Evidence, study: str, steps: tuple[Step, ...], columns: 
 def over_rows_on_average(
     evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]
 ) -> list[Effect]:
-    """One of our rows over another, mean over the columns; S → M is left out where it was not run."""
-    effects = []
+    """One of our rows over another, mean over the columns; S → M is left out where it has too few seeds."""
+    effects, names = [], _with_runs(evidence, study, steps, columns)
     for step in steps:
-        names = _with_runs(evidence, study, [step], columns)
         size = step.average
         if len(names) < len(columns) and step.printed:
             size = sum(step.printed[name] for name in names) / len(names)
@@ -90,9 +88,8 @@ def over_rows_on_average(
 def first_adds_more(evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]) -> list[Effect]:
     """What the first step adds, less what each other step adds, mean over the columns as in `over_rows_on_average`."""
     first, *others = steps
-    effects = []
+    effects, names = [], _with_runs(evidence, study, steps, columns)
     for other in others:
-        names = _with_runs(evidence, study, [first, other], columns)
         ours, theirs = (evidence.differences(study, step, names) for step in (first, other))
         values = tuple(ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys()))
         what = f"{_added(first)} beyond {_added(other)} {readable(*names)}"
@@ -101,9 +98,12 @@ def first_adds_more(evidence: Evidence, study: str, steps: tuple[Step, ...], col
     return effects
 
 
-def _with_runs(evidence: Evidence, study: str, steps: list[Step], columns: tuple[str, ...]) -> list[str]:
-    """The columns without S → M, unless every row of the steps has a run there."""
-    whole = all(evidence.differences(study, step, [S_M]) for step in steps) if S_M in columns else True
+def _with_runs(evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]) -> list[str]:
+    """The columns without S → M, unless every step has the seeds for a verdict there.
+
+    With fewer it would take the verdict from the other columns: an average has the seeds that all of them have.
+    """
+    whole = all(len(evidence.differences(study, step, [S_M])) >= SEEDS_FOR_A_VERDICT for step in steps)
     return [name for name in columns if whole or name != S_M]
 
 
@@ -127,49 +127,22 @@ def _added(step: Step) -> str:
     return step.row.removeprefix(f"{step.base}+")
 
 
-@dataclass(frozen=True)
-class Picture:
-    """What the measures of Figure 2 say of one direction, one network each: there is no interval."""
-
-    what: str
-    before: tuple[float, float]  # silhouette, purity
-    after: tuple[float, float]
-
-    n = 1
-
-    @property
-    def verdict(self) -> str:
-        """A direction where both rise; one network can't show more."""
-        rises = all(after > before for before, after in zip(self.before, self.after, strict=True))
-        return "direction only" if rises else "not reproduced"
-
-    def __str__(self) -> str:
-        (silhouette, purity), (silhouette_after, purity_after) = self.before, self.after
-        return (
-            f"{self.what}: silhouette {silhouette:.2f} before, {silhouette_after:.2f} after, "
-            f"neighbour purity {purity:.1f} % before, {purity_after:.1f} % after, at best a direction: one network each"
-        )
-
-
-def figure2(evidence: Evidence, directions: Iterable[str]) -> list[Effect | Picture]:
-    """The target's codes before and after adaptation, from the table that notebook 08 writes."""
-    measured = {}
-    if evidence.figure2 is not None:
-        numbers = evidence.figure2[["panel", "silhouette", "10-neighbour purity, %"]]
-        measured = {panel: tuple(values) for panel, *values in numbers.itertuples(index=False)}
-    found = []
-    for direction in directions:
-        before, after = f"{direction}, source only", f"{direction}, adapted"
-        if before in measured and after in measured:
-            found.append(Picture(direction, measured[before], measured[after]))
-        else:
-            found.append(Effect(direction, reason="figure2.csv has no such panels"))
-    return found
+def over_before(
+    evidence: Evidence, study: str, row: str, measures: dict[str, str], columns: tuple[str, ...]
+) -> list[Effect]:
+    """Measures of the target's codes after adaptation, over those before it; measures: name -> as a reader sees it."""
+    effects = []
+    for name in columns:
+        for measure, words in measures.items():
+            values = tuple(evidence.rises(study, row, name, measure).values())
+            limit = _limit(evidence, study, row, [name], whole=True)
+            effects.append(Effect(f"{words} {readable(name)}", values, limit=limit, reason="no runs that measured it"))
+    return effects
 
 
 TESTS = {
     test.__name__: test
-    for test in (over_printed, average_over_printed, over_rows, over_rows_on_average, first_adds_more, figure2)
+    for test in (over_printed, average_over_printed, over_rows, over_rows_on_average, first_adds_more, over_before)
 }
 
 
@@ -192,16 +165,28 @@ def decide(evidence: Evidence, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
+def claim_parts(evidence: Evidence, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
+    """One line a difference that a claim rests on, in per cent points; `remark`: what limits it, or why it has none."""
+    lines = []
+    for claim in claims:
+        for check in claim.checks:
+            for part in _effects(evidence, check):
+                verdict = "not judged" if check.beside else part.verdict
+                remark = "; ".join(filter(None, (check.beside, part.limit if part.n else part.reason)))
+                lines.append([claim.id, part.what, part.n, *part.interval, part.printed, verdict, remark])
+    return pd.DataFrame(lines, columns=PART_COLUMNS).astype({"printed": float})
+
+
 def decide_on_table(number: int, results: Iterable[RunResult], profile: str = "cpu") -> pd.DataFrame:
     """`decide` for the claims about one of the paper's tables, from any results."""
     return decide(Evidence(results, profile), [claim for claim in CLAIMS if claim.id.startswith(f"{number}-")])
 
 
-def _effects(evidence: Evidence, check: Check) -> list[Effect | Picture]:
+def _effects(evidence: Evidence, check: Check) -> list[Effect]:
     return TESTS[check.test](evidence, **check.arguments)
 
 
-def _told(parts: list[Effect | Picture]) -> str:
+def _told(parts: list[Effect]) -> str:
     """The parts one by one; of many the weakest, and how many have which verdict."""
     if len(parts) == 1:
         return f"{parts[0]}."
@@ -213,8 +198,8 @@ def _told(parts: list[Effect | Picture]) -> str:
     weakest = min(parts, key=_strength)
     verdicts = [part.verdict for part in parts]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in reversed(VERDICTS) if verdict in verdicts)
-    below = sum(part.n > 0 and part.interval[0] < 0 for part in parts)
-    return f"{len(parts)} differences: {counts}; {below} below zero; the weakest: {weakest}."
+    below = sum(part.n > 1 and part.interval[2] < 0 for part in parts)
+    return f"{len(parts)} differences: {counts}; {below} with an interval below zero; the weakest: {weakest}."
 
 
 def _strength(part: Effect) -> tuple[int, float]:
@@ -236,14 +221,6 @@ def averages() -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["table", "row", "printed", "computed", "follows"])
 
 
-def read_figure2(
-    results: Path, profile: str, backbone: str = OFFICE["backbone"], regime: str = "frozen"
-) -> pd.DataFrame | None:
-    """The table that notebook 08 writes for a profile, backbone and regime, or None."""
-    path = own_folder(results / "tables", profile, backbone, regime) / "figure2.csv"
-    return pd.read_csv(path) if path.exists() else None
-
-
 def write_claims(table: pd.DataFrame, path: Path) -> None:
-    """Write a `decide` table as CSV."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    """Write a table of `decide` or `claim_parts` as CSV."""
+    write_text(path, table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))

@@ -63,6 +63,11 @@ def domain_status(root: Path | None = None) -> list[DomainStatus]:
     return statuses
 
 
+def is_present(name: str) -> bool:
+    """Whether the files of a named domain are there (not whether they are whole: loading finds that out)."""
+    return next(status.present for status in domain_status() if status.name == name)
+
+
 def resolve_root(root: Path | None) -> Path:
     """`root`, or `data_root()` where none is given."""
     return data_root() if root is None else Path(root)

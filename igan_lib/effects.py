@@ -3,29 +3,30 @@
 An effect is in per cent points, with its 95 % t-interval over seeds. The rules, which `Effect.verdict` follows:
 
 - "not run": no values, or nothing that they may be compared with; "too few seeds": fewer than five;
-- "not reproduced": the interval does not lie above zero;
-- "direction only": it lies above zero, and below the difference that the paper prints;
+- "not reproduced": the interval ends at zero or below it, or it holds zero and ends below the difference that the paper
+  prints: what is claimed is excluded, and no effect is shown in its place;
+- "undecided": it holds zero, and what is claimed too;
+- "direction only": it lies above zero, and below the printed difference, or that lies inside it by its width alone;
 - "reproduced": it lies above zero, and the printed difference lies inside it or below it.
 
 A loss that the paper concedes (a printed difference below zero) is reproduced where ours is no larger, so where the
-printed difference lies inside the interval or below it, and not reproduced otherwise. Where the paper prints no
-difference, the sign decides.
+printed difference lies inside the interval or below it, undecided where it lies inside by the interval's width alone,
+and not reproduced otherwise. Where the paper prints no difference, the sign decides. By its width alone: as in
+`tables.verdict`.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import pandas as pd
-
 from igan_lib.experiment import RunResult
 from igan_lib.paper_claims import Step
 from igan_lib.studies import STUDIES, Row, Study, column
 from igan_lib.study_tables import Cells
-from igan_lib.tables import SEEDS_FOR_A_VERDICT, t_interval
+from igan_lib.tables import SEEDS_FOR_A_VERDICT, by_width_alone, t_interval
 
 # From worst to best: a claim of several parts is as good as the worst of them.
-VERDICTS = ("not reproduced", "not run", "too few seeds", "direction only", "reproduced")
+VERDICTS = ("not reproduced", "not run", "too few seeds", "undecided", "direction only", "reproduced")
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ class Effect:
         if len(self.values) < SEEDS_FOR_A_VERDICT:
             return "too few seeds" if self.values else "not run"
         reached = self.printed is None or self.printed <= high
+        chance = self.printed is not None and by_width_alone(self.printed, low, high)
         if self.printed is not None and self.printed < 0:
-            found = "reproduced" if reached else "not reproduced"
-        elif low <= 0:
-            found = "not reproduced"
+            found = "undecided" if chance else "reproduced" if reached else "not reproduced"
+        elif low > 0:
+            found = "reproduced" if reached and not chance else "direction only"
         else:
-            found = "reproduced" if reached else "direction only"
+            found = "undecided" if reached and high > 0 else "not reproduced"
         return "direction only" if self.limit and found == "reproduced" else found
 
     def __str__(self) -> str:
@@ -78,7 +80,6 @@ class Evidence:
 
     Args:
         results: any results; only those that are exactly a run of a study under `profile` count.
-        figure2: the table that notebook 08 writes, or None.
         studies: the tables by name.
     """
 
@@ -86,11 +87,10 @@ class Evidence:
         self,
         results: Iterable[RunResult],
         profile: str = "cpu",
-        figure2: pd.DataFrame | None = None,
         studies: dict[str, Study] = STUDIES,
     ) -> None:
         results = list(results)
-        self.figure2, self.profile = figure2, profile
+        self.profile = profile
         self._cells = {name: Cells(study, results, profile) for name, study in studies.items()}
 
     def _row(self, study: str, label: str) -> Row:
@@ -100,6 +100,16 @@ class Evidence:
     def values(self, study: str, label: str, name: str) -> dict[int, float]:
         """Seed -> value of the cell, also of a column that is not the study's own; empty without runs."""
         return self._cells[study].values(self._row(study, label), as_pair(name))
+
+    def rises(self, study: str, label: str, name: str, measure: str) -> dict[int, float]:
+        """Seed -> how far a measure of the target is above that of the same run's source-only network."""
+        found = self._cells[study].results(self._row(study, label), as_pair(name))
+        after, before = f"target_{measure}", f"source_only_{measure}"
+        return {
+            seed: result.metrics[after] - result.metrics[before]
+            for seed, result in found.items()
+            if {after, before} <= result.metrics.keys()
+        }
 
     def other_backbone(self, study: str, label: str, name: str) -> str:
         """The backbone of the cell and its regime, where the paper fine-tunes AlexNet and we do not; else empty."""

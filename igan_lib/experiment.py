@@ -162,10 +162,11 @@ def run(
             return result
         started, code = time.perf_counter(), git_state()
         pair = load(config, download=download)
-        earlier = parts_before(checkpoint_path(config, results), config.name)
         if config.method in FEATURE_METHODS:
-            metrics, history = hash_features(config, _feature_network(config, pair, device, results, progress), pair)
+            network, earlier = _feature_network(config, pair, device, results, progress)
+            metrics, history = hash_features(config, network, pair)
         else:
+            earlier = parts_before(checkpoint_path(config, results), config.name)
             method, history = train(
                 config, pair, device=device, results=results, code=code, on_log=on_log, progress=progress
             )
@@ -199,10 +200,14 @@ def locked(config: ExperimentConfig, results: Path) -> FileLock:
 
 def _feature_network(
     config: ExperimentConfig, pair: DomainPair, device: str, results: Path, progress: bool
-) -> nn.Module | None:
-    """The network of the run `source_only(config)`, trained here if it is not there; None for features as inputs."""
+) -> tuple[nn.Module | None, list[dict[str, Any]]]:
+    """The network of the run `source_only(config)`, trained here if it is not there, and its parts of before.
+
+    None and no parts for features as inputs.
+    """
     if len(pair.shape) == 1:
-        return None
+        return None, []
     base = source_only(config)
     with locked(base, results):
-        return train(base, pair, device=device, results=results, progress=progress)[0]
+        earlier = parts_before(checkpoint_path(base, results), base.name)
+        return train(base, pair, device=device, results=results, progress=progress)[0], earlier

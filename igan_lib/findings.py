@@ -5,18 +5,22 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from igan_lib.tables import SEEDS_FOR_A_VERDICT
+
 
 def finding(mean: float, low: float, high: float, n: int) -> str:
     """A difference in points with what its 95 % interval says of it.
 
     "gain" or "loss": the interval lies above or below zero; "not shown": it holds zero, so these seeds show no effect
-    in either direction; "one seed": there is no interval; "not run": there is nothing.
+    in either direction; with fewer than five seeds "so far" is added. "one seed": no interval; "not run": nothing.
     """
     if n == 0:
         return "not run"
     if math.isnan(low):
         return f"one seed, {mean:+.1f}"
     word = "gain" if low > 0 else "loss" if high < 0 else "not shown"
+    if n < SEEDS_FOR_A_VERDICT:
+        word += " so far"
     return f"{word}, {mean:+.1f} ({low:+.1f} to {high:+.1f}) n={n}"
 
 

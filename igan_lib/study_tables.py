@@ -3,17 +3,19 @@
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 
 from igan_lib.experiment import ExperimentConfig, RunResult
 from igan_lib.files import write_text
-from igan_lib.studies import Row, Study, column
+from igan_lib.studies import S_M_PART, Row, Study, column
 from igan_lib.tables import judged, t_interval
 
 COLUMNS = ["method", "column", "backbone", "protocol", "profile"]
 COLUMNS += ["n", "mean", "low", "high", "paper", "delta", "verdict"]
 AVERAGE = "average"
+PRINTED = "printed in the paper"  # the verdict of a row that is not run here
 
 
 class Cells:
@@ -40,7 +42,8 @@ def study_table(study: Study, results: Iterable[RunResult], profile: str) -> pd.
     """One line a cell, in per cent; a cell without runs has n = 0 and the verdict "not run".
 
     The line "average" of a row is the mean over its pairs, seed by seed, and stands only where no cell is missing, over
-    the seeds that every cell has. The paper's average is computed from its printed cells.
+    the seeds that every cell has. The paper's average is computed from its printed cells. The column of a part of SVHN
+    is in no average, and a table of one pair has none. Last come the paper's rows that are not run here.
 
     Args:
         results: any results; only those that are exactly a run of `study` under `profile` count.
@@ -53,12 +56,28 @@ def study_table(study: Study, results: Iterable[RunResult], profile: str) -> pd.
             backbone = study.config(row, pair, 0, profile).network
             printed = row.paper.get(column(pair))
             lines.append(_line(row, column(pair), backbone, study, profile, list(values.values()), printed))
-        common = set.intersection(*(set(values) for values in by_pair))
-        means = [sum(values[seed] for values in by_pair) / len(by_pair) for seed in sorted(common)]
-        printed_cells = [row.paper.get(column(pair)) for pair in study.pairs]
-        printed = None if None in printed_cells else sum(printed_cells) / len(printed_cells)
-        lines.append(_line(row, AVERAGE, backbone, study, profile, means, printed))
+        averaged = [
+            (values, row.paper.get(column(pair)))
+            for pair, values in zip(study.pairs, by_pair, strict=True)
+            if pair != S_M_PART
+        ]
+        if len(averaged) > 1:
+            common = set.intersection(*(set(values) for values, _ in averaged))
+            means = [sum(values[seed] for values, _ in averaged) / len(averaged) for seed in sorted(common)]
+            printed = _mean([cell for _, cell in averaged])
+            lines.append(_line(row, AVERAGE, backbone, study, profile, means, printed))
+    for name, cells_of in study.printed.items():
+        by_column = {column(pair): cells_of.get(column(pair)) for pair in study.pairs}
+        by_column[AVERAGE] = _mean([by_column[column(pair)] for pair in study.pairs if pair != S_M_PART])
+        head = [study.protocol, profile, 0, math.nan, math.nan, math.nan]
+        if set(by_column.values()) != {None}:  # a table may be made on other pairs than the paper's
+            lines += [[name, where, "none", *head, value, math.nan, PRINTED] for where, value in by_column.items()]
     return pd.DataFrame(lines, columns=COLUMNS).astype({"paper": float})
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """None where one is missing."""
+    return None if None in values else sum(values) / len(values)
 
 
 def _line(
@@ -67,7 +86,9 @@ def _line(
     head = [row.label, name, backbone, study.protocol, profile]
     if not values:
         return [*head, 0, math.nan, math.nan, math.nan, printed, math.nan, "not run"]
-    return [*head, *judged(values, printed)]
+    # Of the whole method more is as good; of a part of it, or of a baseline, it is another finding than the paper's.
+    whole = row.method == "igan" and "losses" not in row.settings
+    return [*head, *judged(values, printed, at_least=whole)]
 
 
 def paired_differences(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
@@ -122,15 +143,20 @@ def missing_runs(
     return list(missing.values())
 
 
-def run_seconds(study: Study, results: Iterable[RunResult], profile: str) -> pd.Series:
-    """Mean recorded wall time of a run, by row, in seconds; rows without runs are absent."""
-    cells = Cells(study, results, profile)
-    seconds: dict[str, float] = {}
-    for row in study.rows:
-        times = [result.provenance["seconds"] for pair in study.pairs for result in cells.results(row, pair).values()]
-        if times:
-            seconds[row.label] = sum(times) / len(times)
-    return pd.Series(seconds, dtype=float)
+def run_seconds(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
+    """Median recorded wall time of a run in seconds: one line a row of the study, one column a pair.
+
+    Of the seeds that every row with runs has, so that rows compare; a row without runs is NaN, a pair without common
+    seeds has no column. The median, since a run may have shared its core.
+    """
+    cells, columns = Cells(study, results, profile), {}
+    for pair in study.pairs:
+        found = [cells.results(row, pair) for row in study.rows]
+        common = set.intersection(*[set(runs) for runs in found if runs] or [set()])
+        if common:
+            seconds = [[runs[seed].provenance["seconds"] for seed in common if runs] for runs in found]
+            columns[column(pair)] = [median(row) if row else math.nan for row in seconds]
+    return pd.DataFrame(columns, index=[row.label for row in study.rows], dtype=float)
 
 
 def wide(table: pd.DataFrame) -> pd.DataFrame:
@@ -138,17 +164,21 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 
     The head of a column names the pair and, where there is one, regime and backbone.
 
-    A cell is "mean (low to high) n=..." with one decimal; a hole is "not run"; a row with a hole has no average.
+    A cell is "mean (low to high) n=..." with one decimal; a hole is "not run" or, of the paper's numbers, "not
+    printed"; a row with a hole has no average.
     """
     columns = list(dict.fromkeys(table["column"]))
+    papers = set(table.loc[table["paper"].notna(), "column"]) - {AVERAGE}
     lines, names = [], []
     for method, rows in table.groupby("method", sort=False):
         by_column = rows.set_index("column")
-        names.append(method)
-        lines.append([_cell(by_column.loc[name], name) for name in columns])
+        if (rows["verdict"] != PRINTED).all():
+            names.append(method)
+            lines.append([_cell(by_column.loc[name], name) for name in columns])
         if by_column["paper"].notna().any():
             names.append(f"{method}, paper")
-            lines.append([_number(by_column.loc[name, "paper"]) for name in columns])
+            printed = {name: _number(by_column.loc[name, "paper"]) for name in columns}
+            lines.append([printed[name] or ("not printed" if name in papers else "") for name in columns])
     backbones = table.drop_duplicates("column").set_index("column")["backbone"]
     heads = [
         name.replace("->", " → ") + ("" if name == AVERAGE or backbones[name] == "none" else f", {backbones[name]}")

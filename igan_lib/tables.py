@@ -28,28 +28,39 @@ def t_interval(values: Iterable[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def verdict(n: int, low: float, high: float, paper: float | None) -> str:
+def by_width_alone(value: float, low: float, high: float) -> bool:
+    """Whether `value` lies inside an interval that reaches further than `UNDECIDED` from its middle."""
+    return low <= value <= high and (high - low) / 2 > UNDECIDED
+
+
+def verdict(n: int, low: float, high: float, paper: float | None, *, at_least: bool = True) -> str:
     """Whether the paper's value was reached.
 
     "reproduced": it lies inside the interval or below it; "not reproduced": it lies above. "undecided": it lies inside
     an interval that reaches further than `UNDECIDED` from its middle. "too few seeds" below five, "no number in the
     paper" where there is nothing to compare with. ("direction only" is decided where an ordering is claimed: `claims`.)
+
+    Args:
+        at_least: whether more than the paper has is as good. It is for the method as a whole; a baseline or a part of
+            it that is far better than printed contradicts the paper: "above the paper".
     """
     if paper is None:
         return "no number in the paper"
     if n < SEEDS_FOR_A_VERDICT:
         return "too few seeds"
-    if low <= paper <= high and (high - low) / 2 > UNDECIDED:
+    if by_width_alone(paper, low, high):
         return "undecided"
+    if paper < low and not at_least:
+        return "above the paper"
     return "reproduced" if paper <= high else "not reproduced"
 
 
-def judged(values: Iterable[float], paper: float | None) -> list[float | int | str | None]:
-    """n, mean, low, high, the paper's value, the difference to it, and the verdict, of at least one value."""
+def judged(values: Iterable[float], paper: float | None, *, at_least: bool = True) -> list[float | int | str | None]:
+    """n, mean, low, high, the paper's value, the difference to it, and the `verdict`, of at least one value."""
     data = list(values)
     mean, low, high = t_interval(data)
     delta = math.nan if paper is None else mean - paper
-    return [len(data), mean, low, high, paper, delta, verdict(len(data), low, high, paper)]
+    return [len(data), mean, low, high, paper, delta, verdict(len(data), low, high, paper, at_least=at_least)]
 
 
 def read_results(folder: Path) -> tuple[list[RunResult], list[str]]:

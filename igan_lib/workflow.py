@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from igan_lib.data_root import is_present
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RESULTS, result_path
 from igan_lib.files import write_text
 from igan_lib.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
-from igan_lib.studies import STUDIES, Pair, Study, column, office_studies, own_folder
+from igan_lib.studies import S_M, STUDIES, Pair, Study, column, office_studies, own_folder
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,15 @@ class Sweep(BaseModel):
         return [replace(study, pairs=self.pairs, title=f"{study.title} (here on other pairs)") for study in studies]
 
     def runs(self, study: Study) -> dict[str, ExperimentConfig]:
-        """Name -> configuration of the runs that a table needs; rows that measure the same runs share them."""
-        return {config.name: config for config in study.configs(self.profile, range(self.seeds))}
+        """Name -> configuration of the runs that a table needs; rows that measure the same runs share them.
+
+        Those of S -> M are asked for only where SVHN is, or where the sweep's pairs name it: without it every call
+        would end in their failure.
+        """
+        configs = study.configs(self.profile, range(self.seeds))
+        if self.pairs is None and not is_present("svhn"):
+            configs = [config for config in configs if (config.source, config.target) != S_M]
+        return {config.name: config for config in configs}
 
     @property
     def tables(self) -> Path:

@@ -34,8 +34,15 @@ HALF = stats.t.ppf(0.975, 4) * math.sqrt(2.5) / math.sqrt(5)
         ((0.0,) * 5, None, "not reproduced"),
         ((0.001,) * 5, None, "reproduced"),
         (spread(1, 1 / HALF * 0.99), 1.0, "reproduced"),  # the interval begins just above zero
-        (spread(1, 1 / HALF * 1.01), 1.0, "not reproduced"),  # and just below
-        (spread(1, 1 / HALF * 1.01), None, "not reproduced"),
+        (spread(1, 1 / HALF * 1.01), 1.0, "undecided"),  # and just below: it holds zero and what is claimed
+        (spread(1, 1 / HALF * 1.01), None, "undecided"),
+        (spread(0.2, 0.5), 0.2 + 0.5 * HALF - 0.01, "undecided"),
+        (spread(0.2, 0.5), 0.2 + 0.5 * HALF + 0.01, "not reproduced"),  # it holds zero and not what is claimed
+        (spread(-0.2, 0.5), None, "undecided"),
+        (spread(-1, 1 / HALF * 0.99), None, "not reproduced"),  # it ends just below zero
+        (spread(9, 2.01 / HALF), 9.0, "direction only"),  # so wide that it holds the printed number by chance
+        (spread(9, 1.99 / HALF), 9.0, "reproduced"),
+        (spread(9, 2.01 / HALF), 6.0, "reproduced"),  # below the interval
         (spread(3, 0.5), 3 + 0.5 * HALF - 0.01, "reproduced"),  # the printed number just inside
         (spread(3, 0.5), 3 + 0.5 * HALF + 0.01, "direction only"),  # and just above
         ((-5.0,) * 5, 1.0, "not reproduced"),
@@ -45,6 +52,7 @@ HALF = stats.t.ppf(0.975, 4) * math.sqrt(2.5) / math.sqrt(5)
         (spread(-2, 0.5), -2 + 0.5 * HALF - 0.01, "reproduced"),
         (spread(-2, 0.5), -2 + 0.5 * HALF + 0.01, "not reproduced"),
         ((2.0,) * 5, -1.0, "reproduced"),  # no loss at all
+        ((-10.0, 5.0, -20.0, 3.0, -30.0), -1.0, "undecided"),
     ],
 )
 def test_verdict_at_its_edges(values, printed, expected):

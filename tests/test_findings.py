@@ -18,10 +18,10 @@ COLUMNS = ["method", "column", "n", "mean", "low", "high", "paper"]
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((1.04, 0.5, 1.6, 3), "gain, +1.0 (+0.5 to +1.6) n=3"),
+        ((1.04, 0.5, 1.6, 3), "gain so far, +1.0 (+0.5 to +1.6) n=3"),
         ((-2.0, -3.0, -1.0, 5), "loss, -2.0 (-3.0 to -1.0) n=5"),
-        ((0.3, -0.1, 0.7, 2), "not shown, +0.3 (-0.1 to +0.7) n=2"),
-        ((0.3, 0.0, 0.6, 2), "not shown, +0.3 (+0.0 to +0.6) n=2"),
+        ((0.3, -0.1, 0.7, 4), "not shown so far, +0.3 (-0.1 to +0.7) n=4"),
+        ((0.3, 0.0, 0.6, 5), "not shown, +0.3 (+0.0 to +0.6) n=5"),
         ((0.3, math.nan, math.nan, 1), "one seed, +0.3"),
         ((math.nan, math.nan, math.nan, 0), "not run"),
     ],
@@ -33,6 +33,8 @@ def test_a_difference_is_called_what_its_interval_shows(arguments, text):
 @given(st.floats(-50, 50), st.floats(0.01, 50), st.integers(2, 9))
 def test_a_sign_turned_round_turns_gain_into_loss(mean, half, n):
     there, back = (finding(m, m - half, m + half, n).partition(",")[0] for m in (mean, -mean))
+    assert there.endswith(" so far") == back.endswith(" so far") == (n < 5)
+    there, back = there.removesuffix(" so far"), back.removesuffix(" so far")
     assert {"gain": "loss", "loss": "gain", "not shown": "not shown"}[there] == back
     assert (there == "gain") == (mean - half > 0)
 
@@ -44,11 +46,11 @@ def test_tables_stand_side_by_side_by_loss_and_pair():
     second = first.assign(mean=-1.0, low=-2.0, high=-0.5, n=2, paper=math.nan)[::-1]
     found = findings({"with": first, "without": second})
     assert found.loc[("L_s", "a → b")].tolist() == [
-        "gain, +1.0 (+0.5 to +1.5) n=2",
-        "loss, -1.0 (-2.0 to -0.5) n=2",
+        "gain so far, +1.0 (+0.5 to +1.5) n=2",
+        "loss so far, -1.0 (-2.0 to -0.5) n=2",
         "+2.0",
     ]
-    assert found.loc[("L_a", "a → b")].tolist() == ["not run", "loss, -1.0 (-2.0 to -0.5) n=2", ""]
+    assert found.loc[("L_a", "a → b")].tolist() == ["not run", "loss so far, -1.0 (-2.0 to -0.5) n=2", ""]
     assert "paper" not in findings({"without": second})
 
 
@@ -68,6 +70,7 @@ def test_the_ablation_s_findings_come_from_its_runs():
     found = findings({s.name: paired_differences(s, results, "cpu") for s in (TABLE4, TABLE4_PLAIN)})
     assert found.index.get_level_values("added").unique().tolist() == ["L_s", "L_h", "L_a", "L_1"]
     line = found.loc[("L_a", "mnist → usps")]
-    assert line["table4"].startswith("not shown, +0.1") and line["table4-no-batch-norm"].startswith("gain, +8.1")
+    assert line["table4"].startswith("not shown so far, +0.1")
+    assert line["table4-no-batch-norm"].startswith("gain so far, +8.1")
     assert found.loc[("L_s", "mnist → usps"), "paper"] == "+4.0"
     assert found.loc[("L_a", "usps → mnist"), "table4"] == "not run"

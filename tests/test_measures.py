@@ -1,6 +1,8 @@
 """What is reported of a run, against plain loops, and measured again from its checkpoint."""
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from method_makers import make_pair, one_sentence
 
 from igan_lib import experiment, measures, remeasure
+from igan_lib.domains import Split
 from igan_lib.errors import ConfigError
 from igan_lib.evaluation import recalibrated
 from igan_lib.experiment import build, checkpoint_path, preset, read_result, result_path, run, train
@@ -17,6 +20,8 @@ from igan_lib.remeasure import measure_again
 
 ACCURACIES = {"target_accuracy", "source_accuracy", "source_only_accuracy"}
 MAPS = {"map_target", "map_cross", "source_only_map_target", "source_only_map_cross"}
+
+CLUSTERS = {f"{when}_{name}" for when in ("target", "source_only") for name in ("silhouette", "purity")}
 
 
 def plain_logits(net, image):
@@ -49,6 +54,29 @@ def plain_map(queries, y_q, database, y_d, skip_self):
     return 100 * sum(precisions) / len(precisions)
 
 
+def plain_silhouette(codes, y):
+    """Mean of (b - a) / max(a, b): a the mean distance to one's own class, b that to the nearest other one."""
+    scores = []
+    for i, code in enumerate(codes):
+        by_class = {}
+        for j, other in enumerate(codes):
+            if i != j:
+                by_class.setdefault(y[j], []).append(math.dist(code, other))
+        means = {label: sum(values) / len(values) for label, values in by_class.items()}
+        own = means.pop(y[i], None)
+        nearest = min(means.values())
+        scores.append(0.0 if own is None else (nearest - own) / max(nearest, own))
+    return sum(scores) / len(scores)
+
+
+def plain_purity(codes, y, k):
+    shares = []
+    for i, code in enumerate(codes):
+        nearest = sorted((math.dist(code, other), j) for j, other in enumerate(codes) if j != i)[:k]
+        shares.append(sum(y[j] == y[i] for _, j in nearest) / k)
+    return sum(shares) / len(shares)
+
+
 @pytest.mark.parametrize("method", ["igan", "igan+"])
 @pytest.mark.parametrize("reestimate", [True, False])
 def test_evaluate_counts_and_ranks_like_plain_loops(tmp_path, method, reestimate):
@@ -56,7 +84,7 @@ def test_evaluate_counts_and_ranks_like_plain_loops(tmp_path, method, reestimate
     config = preset("bright", "pale", profile="smoke", method=method, learning_rate=3e-3)
     trained, _ = train(config, pair, device="cpu", results=tmp_path, progress=False)
     found = evaluate(trained, pair, reestimate_batch_norm=reestimate)
-    assert set(found) == ACCURACIES | MAPS | {"running_statistics_accuracy"}
+    assert set(found) == ACCURACIES | MAPS | CLUSTERS | {"running_statistics_accuracy"}
 
     def used_on(net, domain):
         return recalibrated(net, domain.train.images) if reestimate else net.eval()
@@ -80,6 +108,24 @@ def test_evaluate_counts_and_ranks_like_plain_loops(tmp_path, method, reestimate
         database = bits(used_on(net, pair.source), train_s.images)
         assert found[f"{prefix}map_target"] == pytest.approx(plain_map(queries, y_t, queries, y_t, True))
         assert found[f"{prefix}map_cross"] == pytest.approx(plain_map(queries, y_t, database, y_s, False))
+        whose, calibrated = prefix or "target_", used_on(net, pair.target)
+        codes = [calibrated.encode(image[None].float() / 127.5 - 1)[0].tolist() for image in test.images]
+        assert found[f"{whose}silhouette"] == pytest.approx(100 * plain_silhouette(codes, y_t), abs=1e-3)
+        assert found[f"{whose}purity"] == pytest.approx(100 * plain_purity(codes, y_t, 10))
+
+
+def test_one_class_makes_no_clusters():
+    pair = make_pair(30)
+    method = build(preset("bright", "pale", profile="smoke"), pair)
+    test = Split(pair.target.test.images[:3], torch.tensor([1, 1, 1]))
+    odd = replace(pair, target=replace(pair.target, test=test))
+    assert not CLUSTERS & set(evaluate(method, odd))
+
+
+def test_clusters_of_a_large_target_are_not_measured(monkeypatch):
+    monkeypatch.setattr(measures, "CLUSTER_IMAGES", 29)
+    method = build(preset("bright", "pale", profile="smoke"), make_pair(30))
+    assert not CLUSTERS & set(evaluate(method, make_pair(30)))
 
 
 def test_protocols_take_the_options_of_the_evaluation():

@@ -244,7 +244,7 @@ def test_table_2_of_another_backbone_stands_by_itself(place):
 def test_claims_without_results_are_all_not_run(place):
     text, _ = run(place, "09_claims")
     assert text.count("### Not run: ") == 15 and "### Reproduced" not in text
-    assert "- table4: 75 runs are missing" in text and "Eq. 12" in text
+    assert "- table4: 100 runs are missing" in text and "Eq. 12" in text
     assert (place / "results" / "claims.csv").read_text().count(",not run,") == 15
     assert not (place / "figures").exists()
 

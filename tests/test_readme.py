@@ -163,7 +163,8 @@ def test_selection_in_the_text_is_that_of_the_trials():
 def test_selection_by_retrieval_in_the_text_is_that_of_the_trials():
     trials = pd.read_csv(ROOT / "results" / "selection.csv").dropna(subset="map_target")
     runs = trials[trials["setting"].str.startswith("labels csh")].groupby("setting").size()
-    assert set(runs) == {4} and set(trials[trials["setting"].str.startswith("labels full")]["seed"]) == {0}
+    assert set(runs) == {4}
+    trials = trials[(trials["seed"] == 0) | ~trials["setting"].str.startswith("labels full")]  # "at seed 0"
     means = trials.groupby("setting")[["accuracy", "map_target"]].mean()
 
     def both(setting):

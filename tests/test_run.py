@@ -19,6 +19,7 @@ from igan_lib import experiment, provenance
 from igan_lib.domains import Domain, DomainPair, Split, load_pair
 from igan_lib.errors import ConfigError, DataError, TrainingError
 from igan_lib.experiment import RunResult, build, preset, read_result, result_path, run, train
+from igan_lib.feature_hashing import source_only
 
 ASKING = Path(__file__).with_name("asking_process.py")
 
@@ -74,8 +75,9 @@ def test_history_and_metrics_are_those_of_the_run(config, finished):
     _, result = finished
     assert [row["step"] for row in result.history] == list(range(1, config.pretrain_steps + config.steps + 1))
     maps = {f"{when}map_{protocol}" for when in ("", "source_only_") for protocol in ("target", "cross")}
-    assert set(result.metrics) == maps | ACCURACIES
-    assert all(0 <= value <= 100 for value in result.metrics.values())
+    clusters = {f"{when}_{name}" for when in ("target", "source_only") for name in ("silhouette", "purity")}
+    assert set(result.metrics) == maps | clusters | ACCURACIES
+    assert all((-100 if "silhouette" in name else 0) <= value <= 100 for name, value in result.metrics.items())
     hits = [result.metrics[name] * 30 / 100 for name in ACCURACIES]  # 30 test images, so thirds of ten per cent
     assert hits == pytest.approx([round(value) for value in hits], abs=1e-6)
 
@@ -112,6 +114,21 @@ def test_a_run_in_two_parts_has_the_time_and_the_commit_of_both(tmp_path, monkey
     assert (found["commit"], found["dirty"]) == ("second", False)
     assert found["earlier"] == [{"commit": "first", "dirty": True, "steps": 4, "seconds": 1000.0}]
     assert 1000 < found["seconds"] < 1600
+
+
+def test_codes_of_another_run_s_network_name_the_commit_that_trained_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "git_state", lambda: {"commit": "base", "dirty": False})
+    monkeypatch.setattr(experiment, "load", lambda config, **_: make_pair(60))
+    itq = preset("bright", "pale", profile="smoke", method="itq")
+    base = source_only(itq)
+    train(base, make_pair(60), device="cpu", results=tmp_path, progress=False)
+    monkeypatch.setattr(experiment, "git_state", lambda: {"commit": "itq", "dirty": False})
+    found = run(itq, device="cpu", results=tmp_path, progress=False).provenance
+    steps = base.pretrain_steps + base.steps
+    assert found["commit"] == "itq"
+    assert [(part["commit"], part["steps"]) for part in found["earlier"]] == [("base", steps)]
+    fresh = run(itq, device="cpu", results=tmp_path / "fresh", progress=False).provenance
+    assert "earlier" not in fresh  # it has trained the network itself
 
 
 def test_provenance_says_where_the_numbers_come_from(names, finished):

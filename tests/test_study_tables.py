@@ -1,6 +1,7 @@
 """Cells, averages, differences and holes of the studies' tables, on made-up results."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from scipy import stats
 
 from igan_lib import presets
 from igan_lib.experiment import RunResult
-from igan_lib.studies import M_U, STUDIES, U_M, Row, Study, office_studies
+from igan_lib.paper import TABLE1
+from igan_lib.studies import M_U, S_M, S_M_PART, STUDIES, U_M, Row, Study, office_studies
 from igan_lib.study_tables import (
     COLUMNS,
     advantage,
@@ -70,6 +72,54 @@ def test_the_average_is_seed_by_seed_and_only_where_no_cell_is_missing(table):
     assert table.loc["second", "average"]["n"] == 0 and math.isnan(table.loc["second", "average"]["paper"])
 
 
+def digits_of(values, seeds=2):
+    """Runs of the row `igan` of Table 1: pair -> value of seed 0."""
+    (row,) = [row for row in STUDIES["table1"].rows if row.label == "igan"]
+    made = []
+    for pair, value in values.items():
+        for seed in range(seeds):
+            config = STUDIES["table1"].config(row, pair, seed, "cpu")
+            metrics = {"target_accuracy": value + seed}
+            made.append(RunResult(config=config, hash=config.hash8, metrics=metrics, history=[], provenance={}))
+    return made
+
+
+def test_a_part_of_svhn_is_in_no_average():
+    values = {S_M_PART: 10.0, M_U: 96.0, U_M: 98.0}
+    table = study_table(STUDIES["table1"], digits_of(values), "cpu").set_index(["method", "column"])
+    assert table.loc["igan", "svhn7k->mnist"]["mean"] == 10.5 and math.isnan(
+        table.loc["igan", "svhn7k->mnist"]["paper"]
+    )
+    assert table.loc["igan", "svhn->mnist"]["verdict"] == table.loc["igan", "average"]["verdict"] == "not run"
+    table = study_table(STUDIES["table1"], digits_of(values | {S_M: 91.0}), "cpu").set_index(["method", "column"])
+    average = table.loc["igan", "average"]
+    assert [average["mean"], average["paper"]] == pytest.approx([95.5, (95.6 + 96.8 + 97.8) / 3])
+
+
+def test_the_papers_other_rows_stand_beside_ours_with_their_holes():
+    table = study_table(STUDIES["table1"], [], "cpu")
+    cells = wide(table)
+    others = [name for name in TABLE1 if name != "IGAN"]
+    assert cells.index.tolist()[-len(others) :] == [f"{name}, paper" for name in others]
+    assert cells.loc["Duplex, paper"].tolist() == ["92.5", "", "96.0", "98.8", "95.8"]
+    assert cells.loc["MSTN, paper"].tolist() == ["91.7", "", "92.9", "not printed", ""]
+    assert cells.loc["igan, paper"].tolist() == ["95.6", "", "96.8", "97.8", "96.7"]
+    elsewhere = replace(STUDIES["table1"], pairs=(("mnist5k", "digits"),))
+    assert "Duplex" not in set(study_table(elsewhere, [], "cpu")["method"])
+
+
+def test_a_table_of_one_pair_has_no_average():
+    assert "average" not in set(study_table(STUDIES["code-length"], [], "cpu")["column"])
+
+
+@pytest.mark.parametrize(("settings", "verdict"), [({}, "reproduced"), ({"losses": ("c",)}, "above the paper")])
+def test_more_than_the_paper_has_is_as_good_for_the_whole_method_alone(settings, verdict):
+    row = Row("x", settings=settings, paper={"mnist->usps": 50.0})
+    results = [result(row, M_U, seed, 90.0 + 0.1 * seed) for seed in range(5)]
+    (line,) = study_table(Study("made_up", "", (row,), (M_U,)), results, "smoke").itertuples()
+    assert line.verdict == verdict
+
+
 def test_a_row_may_measure_the_same_runs_otherwise(table):
     cell = table.loc["second, measured otherwise", "mnist->usps"]
     assert [cell["n"], cell["mean"]] == [5, 1.0]
@@ -118,12 +168,19 @@ def test_a_result_without_the_metric_is_missing_too():
     assert older.config in missing_runs(STUDY, [older], "smoke", [0])
 
 
-def test_run_seconds_are_means_by_row():
+def test_run_seconds_are_medians_of_the_seeds_that_all_rows_have():
+    study = replace(STUDY, rows=(*ROWS, Row("never run", settings={"alpha": 0.7})))
+    times = {(0, M_U): [10, 20, 90, 700], (1, M_U): [11, 21, 32], (0, U_M): [60]}
     results = [
-        result(ROWS[0], pair, seed, 1.0).model_copy(update={"provenance": {"seconds": seconds}})
-        for pair, seed, seconds in ((M_U, 0, 10.0), (M_U, 1, 20.0), (U_M, 0, 60.0))
+        result(ROWS[row], pair, seed, 1.0).model_copy(update={"provenance": {"seconds": float(seconds)}})
+        for (row, pair), by_seed in times.items()
+        for seed, seconds in enumerate(by_seed)
     ]
-    assert run_seconds(STUDY, results, "smoke").to_dict() == {"first": 30.0}
+    found = run_seconds(study, results, "smoke")
+    assert list(found.index) == [row.label for row in study.rows]
+    assert found["mnist->usps"].tolist()[:3] == [20, 21, 21] and math.isnan(found["mnist->usps"].iloc[3])
+    assert found.loc["first", "usps->mnist"] == 60 and found["usps->mnist"].isna().sum() == 3
+    assert run_seconds(study, [*results[:4], result(ROWS[1], M_U, 9, 1.0)], "smoke").empty
 
 
 def test_wide_shows_cells_holes_and_the_paper():
@@ -134,7 +191,7 @@ def test_wide_shows_cells_holes_and_the_paper():
     assert cells.loc["first", "mnist → usps"] == f"72.0 ({low:.1f} to {high:.1f}) n=5"
     assert cells.loc["second"].tolist()[1:] == ["not run", ""]
     assert cells.loc["first, paper"].tolist() == ["80.0", "60.0", "70.0"]
-    assert cells.loc["second, paper"].tolist() == ["90.0", "", ""]
+    assert cells.loc["second, paper"].tolist() == ["90.0", "not printed", ""]
     lines = to_markdown(cells).splitlines()
     assert lines[0] == "| method | mnist → usps | usps → mnist | average |" and len(lines) == 2 + len(cells)
     latex = to_latex(cells, "A 100 % made-up table")
@@ -162,6 +219,6 @@ def test_a_table_takes_results_from_before_a_later_field(monkeypatch):
 def test_a_column_s_head_names_the_backbone_and_its_regime():
     heads = [wide(study_table(study, [], "cpu")).columns.tolist() for study in (STUDIES["table2"], STUDIES["table1"])]
     assert heads[0][0] == "amazon → webcam, frozen efficientnet_lite0" and heads[0][-1] == "average"
-    assert heads[1][1:] == ["mnist → usps", "usps → mnist", "average"]
+    assert heads[1] == ["svhn → mnist", "svhn7k → mnist", "mnist → usps", "usps → mnist", "average"]
     tuned = office_studies("alexnet", "finetuned")["table3"]
     assert wide(study_table(tuned, [], "cpu")).columns[0] == "webcam → amazon, finetuned alexnet"

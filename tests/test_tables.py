@@ -54,6 +54,13 @@ def test_verdict(n, low, high, paper, expected):
     assert verdict(n, low, high, paper) == expected
 
 
+def test_a_baseline_far_above_the_paper_does_not_reproduce_it():
+    assert verdict(5, 91.0, 92.0, 61.8, at_least=False) == "above the paper"
+    assert verdict(5, 91.0, 92.0, 91.0, at_least=False) == "reproduced"
+    assert verdict(5, 91.0, 92.0, 92.1, at_least=False) == "not reproduced"
+    assert verdict(4, 91.0, 92.0, 61.8, at_least=False) == "too few seeds"
+
+
 def test_summary_groups_by_method_and_pair():
     values = [96.0, 96.5, 97.0, 96.2, 96.4]
     results = [result(seed, value) for seed, value in enumerate(values)]
