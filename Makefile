@@ -11,6 +11,7 @@ BACKBONE = efficientnet_lite0
 REGIME = frozen
 CORES = 2
 GPUS = 0
+HOLES =
 TABLES := table1 table2 table3 table3-cross table4 table4-no-batch-norm arguments \
 	retrieval-digits retrieval-digits-cross code-length
 
@@ -22,10 +23,11 @@ CHECK_PYTHON := import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v
 	"igan needs Python 3.11 to 3.13 but found %d.%d; name another one, such as: make PYTHON=python3.12" % v)
 
 SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
-	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) backbone=$(BACKBONE) regime=$(REGIME) gpus=$(GPUS) $(ARGS) --
+	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) backbone=$(BACKBONE) regime=$(REGIME) gpus=$(GPUS) \
+	$(HOLES) $(ARGS) --
 
-.PHONY: help quickstart tables report test lab lint bench readme
-.PHONY: $(TABLES)
+.PHONY: help quickstart tables notebooks report test lab lint bench readme
+.PHONY: $(TABLES) figure2
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,7 +38,11 @@ quickstart: $(STAMP) ## Train IGAN on embedded digits in a few minutes, print th
 tables: $(STAMP) ## Run what the tables need and write them (PROFILE=cpu SEEDS=5 PAIRS= CORES=2 GPUS=0), or one: make table4
 	$(SNAKEMAKE) $@
 
-$(TABLES): $(STAMP)
+$(TABLES) figure2: $(STAMP)
+	$(SNAKEMAKE) $@
+
+notebooks: HOLES = holes=yes
+notebooks: $(STAMP) ## Execute notebooks 04 to 09 on the results that are there, with their figures (PROFILE=cpu SEEDS=5)
 	$(SNAKEMAKE) $@
 
 report: $(STAMP) ## Write results/report.html from the results that are there (PROFILE=cpu SEEDS=5)

@@ -1,9 +1,12 @@
-# Which tables need which runs, for Snakemake: a laptop, several GPUs or SLURM by the same rules.
+# Which tables and notebooks need which runs, for Snakemake: a laptop, several GPUs or SLURM by the same rules.
 #
 #   snakemake --cores 2 tables                          every table: profile cpu, five seeds
 #   snakemake --cores 2 --config seeds=3 -- table4      one of them
+#   snakemake --cores 2 notebooks                       every table, then the notebooks that show them, with figures
+#   snakemake --cores 2 07_table4_ablation              one of them; 08's name is figure2
+#   snakemake --cores 2 report                          all of these, then the report
+#   snakemake --cores 2 --config holes=yes -- report    the same of the runs that are there, without making any
 #   snakemake --cores 2 --dry-run                       what there is to do
-#   snakemake --cores 2 report                          every table, then the report
 #
 # Keys of --config are the fields of igan_lib.workflow.Sweep. profiles/default holds the options that make a killed
 # sweep go on.
@@ -21,7 +24,8 @@ RUNS = {name: run for study in sweep.chosen() for name, run in sweep.runs(study)
 
 
 def run_files(study):
-    return [f"{sweep.results}/runs/{name}.json" for name in sweep.runs(study)]
+    files = [f"{sweep.results}/runs/{name}.json" for name in sweep.runs(study)]
+    return [file for file in files if Path(file).exists()] if sweep.holes else files
 
 
 def table_files(study):
@@ -34,18 +38,39 @@ def wanted(*studies):
     return [file for study in studies for file in run_files(study) + table_files(study)]
 
 
+def shown_by(notebook):
+    return wanted(*(study for study in sweep.chosen() if study.name in notebook.studies))
+
+
 # Without these a table would stay as it is when its title, its rows or the paper's numbers are corrected.
 CODE = Path(igan_lib.__file__).parent
 TABLE_CODE = [CODE / f"{name}.py" for name in ("paper", "studies", "study_tables", "tables")]
 
 
+BENCHMARKS = sorted(sweep.results.glob("benchmarks*.json"))  # 06 and 07 show some, where they were measured
+COPIES = [sweep.copy_of(notebook) for notebook in sweep.notebooks()]
+# Those that are there already: one may be drawn anew by hand, in JupyterLab.
+PICTURES = sorted(path for kind in ("png", "svg") for path in sweep.pictures.glob(f"*.{kind}"))
 REPORT_CODE = [CODE / name for name in ("paper_claims.py", "effects.py", "claims.py", "report.py", "report.html.jinja")]
 
 
 rule all:
     input:
         wanted(*sweep.chosen()),
+        COPIES,
         sweep.report,
+
+
+rule report:
+    input:
+        rules.all.input,
+
+
+# A table's name is cheap to ask for: its numbers, without a kernel. The figures belong to the notebooks.
+rule notebooks:
+    input:
+        COPIES,
+        *map(shown_by, sweep.notebooks()),
 
 
 rule tables:
@@ -129,19 +154,52 @@ for study in sweep.chosen():
             "{params.command} > {log:q} 2>&1"
 
 
-rule report:
-    input:
-        sweep.report,
+# The copy alone is the output. Snakemake removes outputs before it makes them anew, and without data or weights there
+# are fewer figures: notebook 08 then shows the Figure 2 that is there. A notebook writes its tables once more, from the
+# same runs, so Snakemake finds them as they were. It asks for them all the same: one that can't be written, for a
+# damaged result, is not to appear by the back door.
+for notebook in sweep.notebooks():
+
+    rule:
+        name:
+            "figure2" if notebook.name == "08_figure2_tsne" else notebook.name
+        input:
+            shown_by(notebook),
+            sweep.copy_of(notebook),
+
+    rule:
+        name:
+            f"execute_{notebook.name}"
+        localrule: True
+        input:
+            shown_by(notebook),
+            BENCHMARKS,
+            notebook.code(),
+        output:
+            sweep.copy_of(notebook),
+        log:
+            sweep.notebook_log(notebook),
+        params:
+            command=shlex.join(IGAN + sweep.notebook_arguments(notebook)),
+        threads: 1  # Snakemake tells the kernel so: a network whose checkpoint is missing is trained as by its run
+        priority: sweep.seeds + 1
+        message:
+            f"Execute the notebook {notebook.name}"
+        shell:
+            "{params.command} > {log:q} 2>&1"
 
 
 rule write_report:
     localrule: True
     input:
         wanted(*sweep.chosen()),
+        COPIES,
+        PICTURES,
         REPORT_CODE,
     output:
         sweep.report,
         sweep.report.with_name("claims.csv"),
+        sweep.report.with_name("claims_parts.csv"),
     log:
         sweep.results / "logs" / "report.log",
     params:
@@ -152,15 +210,23 @@ rule write_report:
         "{params.command} > {log:q} 2>&1"
 
 
-# A run that failed keeps its tables from being made: here they are written with a hole.
+def asked():
+    return {job.rule.name.removeprefix("write_").removeprefix("execute_") for job in workflow.dag.jobs}
+
+
+# A run that failed keeps its tables from being made, and with them notebooks and report. Here tables and report are
+# written with a hole. Notebooks are not executed: this is also where Ctrl-C ends, which should not wait for kernels,
+# and one whose run failed might train it again. Their copies and figures stay as they were, never newer than their
+# tables, so that they are made as soon as the runs are there, or at once with holes=yes.
 onerror:
-    for item in sweep.note_unfinished():
+    for item in sweep.note_unfinished(asked()):
         print(f"not finished: {item.name}: {item.cause} (log: {item.log})", file=sys.stderr)
-    asked = {job.rule.name.removeprefix("write_") for job in workflow.dag.jobs}
-    sweep.write_tables_with_holes(asked)
-    if "report" in asked:
+    sweep.write_tables_with_holes(asked())
+    if "report" in asked():
         subprocess.run([*IGAN, *sweep.report_arguments()], check=False)
+    if not sweep.holes and asked() & {notebook.name for notebook in sweep.notebooks()}:
+        print("Figures and notebooks of what did not finish are as before: holes=yes makes them.", file=sys.stderr)
 
 
 onsuccess:
-    sweep.note_unfinished()
+    sweep.note_unfinished(asked())

@@ -1,6 +1,8 @@
-"""What the Snakefile asks: which runs a sweep has, how each is called, where its tables go, what did not finish."""
+"""What the Snakefile asks: which runs a sweep has, how each is called, where all that it makes goes, what failed."""
 
 import json
+import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +17,49 @@ from igan_lib.files import write_text
 from igan_lib.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
 from igan_lib.studies import S_M, STUDIES, Pair, Study, column, office_studies, own_folder
 
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook that shows studies: its name, theirs, and which of a sweep's fields are parameters of it."""
+
+    name: str
+    studies: tuple[str, ...]
+    takes: tuple[str, ...]
+
+    @property
+    def file(self) -> Path:
+        """The notebook itself, as it is committed."""
+        return ROOT / "notebooks" / f"{self.name}.ipynb"
+
+    def code(self) -> list[Path]:
+        """The files that change what it shows: itself, and the library's that it imports."""
+        text = self.file.read_text(encoding="utf-8")
+        modules = re.findall(r"from igan_lib\.(\w+) import", text)
+        for names in re.findall(r"from igan_lib import ([\w, ]+)", text):
+            modules += names.split(", ")
+        return [self.file, *(ROOT / "igan_lib" / f"{name}.py" for name in modules)]
+
+
+FOLDERS, OFFICE_CHOICE = ("results", "figures"), ("backbone", "regime")
+NOTEBOOKS = (
+    Notebook("04_table1_digits", ("table1",), ("profile", "seeds", *FOLDERS)),
+    Notebook("05_table2_office31", ("table2",), ("profile", "seeds", *OFFICE_CHOICE, *FOLDERS)),
+    Notebook(
+        "06_table3_retrieval",
+        ("table3", "table3-cross", "retrieval-digits", "retrieval-digits-cross", "code-length"),
+        ("profile", *OFFICE_CHOICE, *FOLDERS),
+    ),
+    Notebook("07_table4_ablation", ("table4", "table4-no-batch-norm", "arguments"), ("profile", "seeds", *FOLDERS)),
+    Notebook("08_figure2_tsne", ("table2",), ("profile", *OFFICE_CHOICE, *FOLDERS)),  # the networks are table2's
+    Notebook("09_claims", tuple(STUDIES), ("profile", "seeds", "results")),
+)
+
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A run or a table that was begun and left nothing: its name, one line that says why, and its log."""
+    """A run, table or notebook that was begun and left nothing: its name, one line that says why, and its log."""
 
     name: str
     cause: str
@@ -40,6 +81,8 @@ class Sweep(BaseModel):
     backbone: PretrainedName = "efficientnet_lite0"  # of the tables of Office-31
     regime: RegimeName = "frozen"  # of the tables of Office-31; finetuned wants a GPU
     results: Path = RESULTS
+    figures: Path = Path("figures")  # of the notebooks and the report; name another one with other `results`
+    holes: bool = False  # make no run: tables, notebooks and report of those that are there
     gpus: Annotated[int, Field(ge=0)] = 0  # devices of this machine to spread runs over; 0: whatever run() picks
     runs_per_gpu: Annotated[int, Field(ge=1)] | None = None  # at a time; None: see `slots`
 
@@ -81,7 +124,15 @@ class Sweep(BaseModel):
     @property
     def tables(self) -> Path:
         """The folder of the tables; see `studies.own_folder`."""
-        return own_folder(self.results / "tables", self.profile, self.backbone, self.regime, self.pairs)
+        return self._own_folder(self.results / "tables")
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of the figures, told apart as the tables are."""
+        return self._own_folder(self.figures)
+
+    def _own_folder(self, folder: Path) -> Path:
+        return own_folder(folder, self.profile, self.backbone, self.regime, self.pairs)
 
     @property
     def report(self) -> Path:
@@ -91,7 +142,8 @@ class Sweep(BaseModel):
 
     def report_arguments(self) -> list[str]:
         """The arguments after `python -m igan_lib` that write the report of this sweep."""
-        return ["report", "--studies", ",".join(self.studies), "--seeds", str(self.seeds), *self._arguments()]
+        words = ["report", "--studies", ",".join(self.studies), "--seeds", str(self.seeds)]
+        return [*words, *self._arguments(), "--figures", str(self.figures)]
 
     def table_arguments(self, study: Study) -> list[str]:
         """The arguments after `python -m igan_lib` that write a table of this sweep."""
@@ -102,6 +154,32 @@ class Sweep(BaseModel):
         backbone = ["--backbone", self.backbone, "--regime", self.regime]
         return ["--profile", self.profile, *pairs, *backbone, "--results", str(self.results)]
 
+    def notebooks(self) -> list[Notebook]:
+        """The notebooks of the chosen studies, but for those that would show another sweep than this one.
+
+        One that does not take the sweep's backbone or pairs would put the usual ones in their place, and its tables and
+        figures in the place of the usual ones'. No notebook takes pairs yet: their texts and the paper's claims are of
+        the studies' own.
+        """
+        usual = Sweep()
+        special = {name for name in ("pairs", *OFFICE_CHOICE) if getattr(self, name) != getattr(usual, name)}
+        return [book for book in NOTEBOOKS if set(self.studies) & set(book.studies) and special <= set(book.takes)]
+
+    def copy_of(self, notebook: Notebook) -> Path:
+        """The executed copy of a notebook, told apart as the tables are."""
+        return self._own_folder(self.results / "notebooks") / notebook.file.name
+
+    def notebook_arguments(self, notebook: Notebook) -> list[str]:
+        """The arguments after `python -m igan_lib` that execute a notebook: its parameters where they are unusual."""
+        values = {name: getattr(self, name) for name in notebook.takes}
+        # The kernel runs in the notebook's folder. A path from there names no folder of this machine.
+        values |= {
+            name: os.path.relpath(values[name].resolve(), notebook.file.parent) for name in FOLDERS if name in values
+        }
+        usual = Sweep().model_dump() | {name: os.path.join("..", name) for name in FOLDERS}
+        given = [f"{name}={value}" for name, value in values.items() if value != usual[name]]
+        return ["notebook", str(notebook.file), str(self.copy_of(notebook)), *(["-p", *given] if given else [])]
+
     def run_log(self, name: str) -> Path:
         """The log of the run called `name`."""
         return self.results / "logs" / f"{name}.log"
@@ -109,6 +187,10 @@ class Sweep(BaseModel):
     def table_log(self, study: Study) -> Path:
         """The log of a table, in folders as `tables` has them."""
         return self.results / "logs" / self.tables.relative_to(self.results) / f"{study.name}.log"
+
+    def notebook_log(self, notebook: Notebook) -> Path:
+        """The log of a notebook, in folders as their copies have them."""
+        return self.results / "logs" / self.copy_of(notebook).relative_to(self.results).with_suffix(".log")
 
     @property
     def slots(self) -> int:
@@ -131,20 +213,25 @@ class Sweep(BaseModel):
                 dealt[name] = (row + pair) % self.gpus
         return dealt
 
-    def unfinished(self) -> list[Unfinished]:
-        """The runs and tables that have a log and left no result."""
+    def unfinished(self, asked: Collection[str]) -> list[Unfinished]:
+        """The tables and notebooks among `asked`, and the runs of these tables, that have a log and left no result."""
         left = {}
         for study in self.chosen():
+            if study.name not in asked:
+                continue
             for name, config in self.runs(study).items():
                 if not result_path(config, self.results).exists():
                     left[name] = self.run_log(name)
             if not (self.tables / f"{study.name}.csv").exists():
                 left[study.name] = self.table_log(study)
+        for notebook in self.notebooks():
+            if notebook.name in asked and not self.copy_of(notebook).exists():
+                left[notebook.name] = self.notebook_log(notebook)
         return [Unfinished(name, _cause(log), log) for name, log in left.items() if log.exists()]
 
-    def note_unfinished(self) -> list[Unfinished]:
-        """Write what is unfinished to failures.md beside the tables, or remove that file when nothing is."""
-        path, unfinished = self.tables / "failures.md", self.unfinished()
+    def note_unfinished(self, asked: Collection[str]) -> list[Unfinished]:
+        """Write what is unfinished of `asked` to failures.md beside the tables, or remove that file when nothing is."""
+        path, unfinished = self.tables / "failures.md", self.unfinished(asked)
         if not unfinished:
             path.unlink(missing_ok=True)
             return []

@@ -1,9 +1,11 @@
-"""What the Snakefile asks: pairs from text, arguments of a run, devices, folders, and what did not finish."""
+"""What the Snakefile asks: pairs from text, arguments of runs and notebooks, devices, folders, what did not finish."""
 
+import ast
 import json
 from collections import Counter
 from pathlib import Path
 
+import nbformat
 import pytest
 from data_makers import message
 from hypothesis import given, settings
@@ -14,9 +16,12 @@ from igan_lib.config import ALL_LOSSES
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import METHODS, PROFILES, RunResult, preset, result_path
 from igan_lib.files import write_text
+from igan_lib.parameters import declared_parameters, parse_parameters
 from igan_lib.presets import BASELINES
 from igan_lib.studies import STUDIES
-from igan_lib.workflow import make_sweep, pairs_text, parse_pairs, run_arguments, visible_device
+from igan_lib.workflow import NOTEBOOKS, make_sweep, pairs_text, parse_pairs, run_arguments, visible_device
+
+ROOT = Path(__file__).resolve().parent.parent
 
 PATHS = st.text(st.characters(exclude_characters=":,/", exclude_categories=("C",)), min_size=1, max_size=8)
 DOMAINS = st.sampled_from(["digits", "mnist5k", "svhn"]) | st.builds(
@@ -106,7 +111,7 @@ def test_two_pairs_of_one_column_are_refused():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"seed": 3}, "studies, profile, seeds, pairs, backbone, regime, results, gpus, runs_per_gpu, found 'seed'"),
+        ({"seed": 3}, "profile, seeds, pairs, backbone, regime, results, figures, holes, gpus, runs_per_gpu, found"),
         ({"studies": "table1,tabel4"}, "table4, table4-no-batch-norm, arguments, found 'tabel4'"),
         ({"profile": "cpuu"}, "profile"),
         ({"seeds": 0}, "seeds"),
@@ -150,7 +155,7 @@ def test_a_backbone_and_a_regime_are_those_of_the_office_tables_alone():
     assert make_sweep({"regime": "finetuned"}).chosen()[1].configs("cpu", [0])[0].backbone == "efficientnet_lite0"
 
 
-# ---------------------------------------------------------------- folders and devices
+# ---------------------------------------------------------------- folders
 
 
 def test_tables_of_other_profiles_and_pairs_lie_in_folders_of_their_own(tmp_path):
@@ -172,6 +177,70 @@ def test_logs_of_a_table_are_told_apart_as_the_tables_are(tmp_path):
     plans = [sweep(results=tmp_path), sweep(results=tmp_path, profile="quick"), make_sweep({"results": tmp_path})]
     logs = {plan.table_log(STUDIES["table1"]) for plan in plans} | {plans[0].run_log("table1")}
     assert len(logs) == 4 and all(tmp_path / "logs" in log.parents for log in logs)
+
+
+def test_figures_and_copies_are_told_apart_as_the_tables_are(tmp_path):
+    for values in ({}, {"profile": "quick"}, {"backbone": "resnet50"}, {"pairs": "mnist5k:digits"}):
+        plan = make_sweep({"results": tmp_path, "figures": tmp_path / "figures"} | values)
+        own = plan.tables.relative_to(tmp_path / "tables")
+        assert plan.pictures == tmp_path / "figures" / own
+        assert plan.copy_of(NOTEBOOKS[0]) == tmp_path / "notebooks" / own / "04_table1_digits.ipynb"
+        assert plan.notebook_log(NOTEBOOKS[0]) == tmp_path / "logs" / "notebooks" / own / "04_table1_digits.log"
+
+
+# ---------------------------------------------------------------- notebooks
+
+
+def numbers(**values):
+    return [notebook.name[:2] for notebook in make_sweep(values).notebooks()]
+
+
+def test_notebooks_are_those_of_the_chosen_studies():
+    assert numbers() == ["04", "05", "06", "07", "08", "09"]
+    assert numbers(profile="quick", studies="code-length,arguments") == ["06", "07", "09"]
+    assert numbers(studies="table2") == ["05", "08", "09"]
+    assert {name for notebook in NOTEBOOKS[:-1] for name in notebook.studies} == set(STUDIES)
+
+
+def test_a_notebook_that_would_show_the_usual_pairs_or_backbone_is_left_out():
+    assert numbers(pairs="mnist5k:digits") == []
+    assert numbers(backbone="resnet50") == numbers(regime="finetuned") == ["05", "06", "08"]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
+def test_a_notebook_takes_what_it_declares_of_a_sweep(notebook):
+    declared = declared_parameters(notebook.file)
+    assert set(notebook.takes) == set(declared) & set(type(make_sweep({})).model_fields)
+    assert "profile" in notebook.takes and "results" in notebook.takes
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
+def test_the_code_of_a_notebook_is_itself_and_what_it_imports(notebook):
+    cells = [cell.source for cell in nbformat.read(notebook.file, as_version=4).cells if cell.cell_type == "code"]
+    found = [node for cell in cells for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.ImportFrom)]
+    modules = {node.module for node in found} | {f"{node.module}.{name.name}" for node in found for name in node.names}
+    files = {ROOT / f"{module.replace('.', '/')}.py" for module in modules if module.startswith("igan_lib")}
+    assert set(notebook.code()) == {notebook.file} | {file for file in files if file.exists()}
+
+
+def test_the_arguments_of_a_notebook_are_what_the_sweep_has_otherwise(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    first = NOTEBOOKS[0]
+    usual = make_sweep({})
+    assert usual.notebook_arguments(first) == [
+        *("notebook", str(ROOT / "notebooks" / "04_table1_digits.ipynb"), "results/notebooks/04_table1_digits.ipynb")
+    ]
+    plan = make_sweep({"profile": "smoke", "seeds": 2, "backbone": "resnet50", "results": tmp_path, "figures": "drawn"})
+    for notebook in NOTEBOOKS:
+        found = _parser().parse_args(plan.notebook_arguments(notebook))
+        values = parse_parameters(found.parameters, found.notebook)
+        assert (found.notebook.parent / values.pop("results")).resolve() == tmp_path
+        assert found.output == plan.copy_of(notebook)
+        expected = {"profile": "smoke", "seeds": 2, "backbone": "resnet50", "figures": "../drawn"}
+        assert values == {name: value for name, value in expected.items() if name in notebook.takes}
+
+
+# ---------------------------------------------------------------- devices
 
 
 @pytest.mark.parametrize("gpus", [1, 2, 3, 4])
@@ -232,7 +301,7 @@ def begun(tmp_path):
 
 def test_runs_with_a_log_and_no_result_are_unfinished(begun):
     plan, configs = begun
-    found = plan.unfinished()
+    found = plan.unfinished({"table1"})
     assert [item.name for item in found] == [config.name for config in configs[2:5]]
     assert [item.log for item in found] == [plan.run_log(config.name) for config in configs[2:5]]
     assert [item.cause for item in found[:2]] == ["Expected x, found y: do z.", "ValueError: bad"]
@@ -243,21 +312,45 @@ def test_a_table_with_a_log_and_no_file_is_unfinished(begun):
     plan, configs = begun
     finish(plan, configs)
     write_text(plan.table_log(STUDIES["table1"]), "error: Expected a whole result, found a part: delete it.")
-    (found,) = plan.unfinished()
+    (found,) = plan.unfinished({"table1"})
     assert (found.name, found.cause) == ("table1", "Expected a whole result, found a part: delete it.")
     write_text(plan.tables / "table1.csv", "")
-    assert plan.unfinished() == []
+    assert plan.unfinished({"table1"}) == []
+
+
+def test_a_notebook_with_a_log_and_no_copy_is_unfinished(tmp_path):
+    plan = make_sweep({"results": tmp_path, "studies": "table1"})
+    notebook = plan.notebooks()[0]
+    write_text(plan.notebook_log(notebook), "error: 04_table1_digits.ipynb failed in cell In [4].")
+    (found,) = plan.unfinished({"table1", notebook.name})
+    assert (found.name, found.cause) == (notebook.name, "04_table1_digits.ipynb failed in cell In [4].")
+    assert plan.unfinished({"table1"}) == []
+    write_text(plan.copy_of(notebook), "{}")
+    assert plan.unfinished({notebook.name}) == []
+
+
+def test_what_was_not_asked_for_is_not_told(begun):
+    plan, configs = begun
+    both = make_sweep(plan.model_dump() | {"studies": "table1,table4"})
+    old = next(config for name, config in both.runs(both.chosen()[1]).items() if config not in configs)
+    write_text(both.run_log(old.name), "error: Expected x, found y: do z.")
+    write_text(both.table_log(STUDIES["table4"]), "error: of an earlier call")
+    assert {item.name for item in both.unfinished({"table1", "run_seed0"})} == {c.name for c in configs[2:5]}
+    assert {old.name, "table4"} <= {item.name for item in both.unfinished({"table4"})}
+    both.note_unfinished({"table1"})
+    assert old.name not in (both.tables / "failures.md").read_text()
+    assert both.note_unfinished({"tables"}) == [] and not (both.tables / "failures.md").exists()
 
 
 def test_the_list_of_failures_is_a_table_and_goes_with_the_last_of_them(begun):
     plan, configs = begun
     write_text(plan.run_log(configs[2].name), "error: Expected a|b, found c: d.")
-    assert plan.note_unfinished() == plan.unfinished()
+    assert plan.note_unfinished({"table1"}) == plan.unfinished({"table1"})
     lines = (plan.tables / "failures.md").read_text().splitlines()
     assert lines[2:4] == ["| run | cause | log |", "|---|---|---|"] and len(lines) == 4 + 3
     assert lines[4] == rf"| {configs[2].name} | Expected a\|b, found c: d. | {plan.run_log(configs[2].name)} |"
     finish(plan, configs)
-    assert plan.note_unfinished() == [] and not (plan.tables / "failures.md").exists()
+    assert plan.note_unfinished({"table1"}) == [] and not (plan.tables / "failures.md").exists()
 
 
 def test_a_hole_is_written_for_tables_that_were_asked_for_and_wait(begun):
@@ -311,7 +404,7 @@ def test_the_log_of_a_failed_run_is_what_a_list_can_tell(tmp_path, capsys):
     config = next(iter(plan.runs(plan.chosen()[0]).values()))
     assert main([*run_arguments(config), "--quiet", "--results", str(tmp_path)]) == 2
     write_text(plan.run_log(config.name), capsys.readouterr().err)
-    (found,) = plan.unfinished()
+    (found,) = plan.unfinished({"table1"})
     assert found.cause.startswith("Expected a file at missing.npz") and json.dumps(found.cause).count("\\n") == 0
 
 
