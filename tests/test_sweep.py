@@ -19,7 +19,8 @@ from igan_lib.files import write_text
 from igan_lib.parameters import declared_parameters, parse_parameters
 from igan_lib.presets import BASELINES
 from igan_lib.studies import STUDIES
-from igan_lib.workflow import NOTEBOOKS, make_sweep, pairs_text, parse_pairs, run_arguments, visible_device
+from igan_lib.study_notebooks import NOTEBOOKS
+from igan_lib.workflow import make_sweep, pairs_text, parse_pairs, run_arguments, visible_device
 
 ROOT = Path(__file__).resolve().parent.parent
 
