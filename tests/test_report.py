@@ -2,12 +2,12 @@
 
 import base64
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from browser import faults, look, needs_browser
 from claim_makers import results, table4
 
 from igan_lib.__main__ import main
@@ -17,6 +17,7 @@ from igan_lib.studies import A_D, A_W, M_U, STUDIES, U_M, W_A
 from igan_lib.study_tables import study_table, wide
 from igan_lib.workflow import make_sweep
 
+COMMITTED = Path(__file__).parents[1] / "results" / "report.html"
 VOID = {"meta", "img", "link", "br", "hr", "input"}
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -210,11 +211,30 @@ def test_the_command_takes_what_the_workflow_gives_it():
     assert make_sweep(keys) == given
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
-def test_a_browser_shows_it(sweep, tmp_path):
-    words = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
-    words += ["--window-size=390,2000", sweep.report.as_uri()]
-    shown = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
-    page = Page(shown)
-    assert len([1 for tag, _ in page.elements if tag == "article"]) == len(CLAIMS)
-    assert "What the paper argues for without an experiment" in page.text
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_browser_shows_all_of_it_on_a_phone(sweep, tmp_path, dark):
+    seen = look(sweep.report, tmp_path, dark=dark)
+    assert faults(seen) == []
+    assert seen["articles"] == len(CLAIMS) and len(seen["images"]) == 2
+    assert "What the paper argues for without an experiment" in seen["text"]
+    assert faults(look(COMMITTED, tmp_path, dark=dark)) == []  # its tables, names and pictures are larger
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("broken", "dark", "fault"),
+    [
+        ('<div style="width: 2000px">wide</div>', False, "the page is 2016 pixels wide"),
+        ('<div class="scroll"><div style="width: 2000px">wide</div></div>', False, None),
+        ('<div class="scroll"><img src="data:image/png,x" alt="x"></div>', False, "the image 'x' is broken"),
+        ('<p style="color: #16181b">dark</p>', True, "'dark' is hard to read"),
+        ('<p style="color: #16181b">dark</p>', False, None),
+        ("<style>* { background: white !important; color: black !important }</style>", True, "the page is bright"),
+    ],
+)
+def test_a_page_that_a_reader_could_not_read_is_noticed(sweep, tmp_path, broken, dark, fault):
+    page = tmp_path / "page.html"
+    page.write_text(sweep.report.read_text(encoding="utf-8").replace("</h1>", f"</h1>{broken}"), encoding="utf-8")
+    found = faults(look(page, tmp_path, dark=dark))
+    assert [sentence.startswith(fault) for sentence in found] == ([True] if fault else [])
