@@ -3,6 +3,8 @@
 What is filled stands between two comments that no reader sees:
 
     <!-- study: table1 --> the table of that study <!-- end -->
+    <!-- added: table4 with, table4-no-batch-norm without --> what each row adds to the one above it, in these studies,
+        each under its title <!-- end -->
     <!-- time: notebook 00_quickstart --> how long the executed copy of that notebook took <!-- end -->
     <!-- time: run igan mnist usps --> how long a run of that method and pair takes <!-- end -->
 """
@@ -17,9 +19,11 @@ from igan_lib.durations import notebook_seconds, preset_seconds, spoken
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
-from igan_lib.studies import STUDIES
-from igan_lib.study_tables import study_table, to_markdown, wide
+from igan_lib.findings import findings
+from igan_lib.studies import STUDIES, Study
+from igan_lib.study_tables import paired_differences, study_table, to_markdown, wide
 
+ADDED = re.compile(r"<!-- added: (.*?) -->\n.*?<!-- end -->", flags=re.DOTALL)
 TABLE = re.compile(r"<!-- study: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
 TIME = re.compile(r"<!-- time: (.*?) -->.*?<!-- end -->")
 
@@ -38,12 +42,21 @@ def filled(text: str, results: Iterable[RunResult], copies: Path, profile: str =
     """
     results = list(results)
 
-    def table(found: re.Match[str]) -> str:
-        name = found.group(1)
+    def study(name: str) -> Study:
         if name not in STUDIES:
             raise ConfigError(f"Expected a table among {', '.join(STUDIES)}, found {name!r} in the text: correct it.")
-        cells = wide(study_table(STUDIES[name], results, profile))
-        return f"<!-- study: {name} -->\n{to_markdown(cells)}\n<!-- end -->"
+        return STUDIES[name]
+
+    def table(found: re.Match[str]) -> str:
+        cells = wide(study_table(study(found.group(1)), results, profile))
+        return f"<!-- study: {found.group(1)} -->\n{to_markdown(cells)}\n<!-- end -->"
+
+    def added(found: re.Match[str]) -> str:
+        titled = [part.strip().partition(" ") for part in found.group(1).split(",")]
+        cells = findings({title: paired_differences(study(name), results, profile) for name, _, title in titled})
+        cells = cells[~(cells.drop(columns="paper", errors="ignore") == "not run").all(axis=1)]
+        cells.index = [f"{row}, {pair}" for row, pair in cells.index]
+        return f"<!-- added: {found.group(1)} -->\n{to_markdown(cells, head='added')}\n<!-- end -->"
 
     def time(found: re.Match[str]) -> str:
         match found.group(1).split():
@@ -58,12 +71,12 @@ def filled(text: str, results: Iterable[RunResult], copies: Path, profile: str =
                 )
         return f"<!-- time: {found.group(1)} -->{spoken(seconds)}<!-- end -->"
 
-    for kind, block in (("study: NAME", TABLE), ("time: WHAT", TIME)):
+    for kind, block in (("study: NAME", TABLE), ("added: NAME TITLE", ADDED), ("time: WHAT", TIME)):
         if len(block.findall(text)) != text.count(f"<!-- {kind.split()[0]} "):
             raise ConfigError(
                 f"Expected <!-- end --> after each <!-- {kind} --> of the text, found one without: write it in."
             )
-    return TIME.sub(time, TABLE.sub(table, text))
+    return TIME.sub(time, ADDED.sub(added, TABLE.sub(table, text)))
 
 
 def fill(path: Path, results: Iterable[RunResult], copies: Path, profile: str = "cpu") -> bool:

@@ -33,7 +33,7 @@ STUDY_FIGURES = {
         "table4_differences": "What each loss adds, on the same seeds",
     },
     "table4-no-batch-norm": {"table4_no_batch_norm": "Means and intervals"},
-    "arguments": {"arguments": "Differences to igan, on the same seeds"},
+    "arguments": {"arguments": "Differences to igan, on the same seeds; hollow: fewer than three"},
     "code-length": {"retrieval_code_length": "Retrieval by code length"},
 }
 COSTED = ("table4", "table4-no-batch-norm")  # their rows differ in what is computed

@@ -164,8 +164,8 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 
     The head of a column names the pair and, where there is one, regime and backbone.
 
-    A cell is "mean (low to high) n=..." with one decimal; a hole is "not run" or, of the paper's numbers, "not
-    printed"; a row with a hole has no average.
+    A cell is "mean (low to high) n=..." with one decimal, the interval from three seeds on. A hole is "not run" or, of
+    the paper's numbers, "not printed"; a row with a hole has no average.
     """
     columns = list(dict.fromkeys(table["column"]))
     papers = set(table.loc[table["paper"].notna(), "column"]) - {AVERAGE}
@@ -190,7 +190,8 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 def _cell(line: pd.Series, name: str) -> str:
     if not line["n"]:
         return "" if name == AVERAGE else "not run"
-    spread = "" if math.isnan(line["low"]) else f" ({line['low']:.1f} to {line['high']:.1f})"
+    # The interval of two values hangs on a single difference, and often reaches beyond 100 %.
+    spread = f" ({line['low']:.1f} to {line['high']:.1f})" if line["n"] > 2 else ""
     return f"{line['mean']:.1f}{spread} n={line['n']}"
 
 
@@ -198,9 +199,9 @@ def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.1f}"
 
 
-def to_markdown(cells: pd.DataFrame) -> str:
-    """A `wide` table as Markdown."""
-    lines = ["| " + " | ".join(["method", *cells.columns]) + " |", "|---" * (len(cells.columns) + 1) + "|"]
+def to_markdown(cells: pd.DataFrame, head: str = "method") -> str:
+    """A `wide` table, or another one of text, as Markdown; head: that of its first column."""
+    lines = ["| " + " | ".join([head, *cells.columns]) + " |", "|---" * (len(cells.columns) + 1) + "|"]
     lines += ["| " + " | ".join([name, *row]) + " |" for name, row in zip(cells.index, cells.values, strict=True)]
     return "\n".join(lines)
 

@@ -37,15 +37,16 @@ def verdict(n: int, low: float, high: float, paper: float | None, *, at_least: b
     """Whether the paper's value was reached.
 
     "reproduced": it lies inside the interval or below it; "not reproduced": it lies above. "undecided": it lies inside
-    an interval that reaches further than `UNDECIDED` from its middle. "too few seeds" below five, "no number in the
-    paper" where there is nothing to compare with. ("direction only" is decided where an ordering is claimed: `claims`.)
+    an interval that reaches further than `UNDECIDED` from its middle. "too few seeds" below five, "no comparable number
+    in the paper" where it has none, or one of another backbone. ("direction only" is decided where an ordering is
+    claimed: `claims`.)
 
     Args:
         at_least: whether more than the paper has is as good. It is for the method as a whole; a baseline or a part of
             it that is far better than printed contradicts the paper: "above the paper".
     """
     if paper is None:
-        return "no number in the paper"
+        return "no comparable number in the paper"
     if n < SEEDS_FOR_A_VERDICT:
         return "too few seeds"
     if by_width_alone(paper, low, high):

@@ -23,6 +23,8 @@ COLUMNS = ["method", "column", "n", "mean", "low", "high", "paper"]
         ((0.3, -0.1, 0.7, 4), "not shown so far, +0.3 (-0.1 to +0.7) n=4"),
         ((0.3, 0.0, 0.6, 5), "not shown, +0.3 (+0.0 to +0.6) n=5"),
         ((0.3, math.nan, math.nan, 1), "one seed, +0.3"),
+        ((0.6, 0.5, 0.7, 2), "two seeds, +0.6"),
+        ((0.6, 0.5, 0.7, 3), "gain so far, +0.6 (+0.5 to +0.7) n=3"),
         ((math.nan, math.nan, math.nan, 0), "not run"),
     ],
 )
@@ -30,7 +32,7 @@ def test_a_difference_is_called_what_its_interval_shows(arguments, text):
     assert finding(*arguments) == text
 
 
-@given(st.floats(-50, 50), st.floats(0.01, 50), st.integers(2, 9))
+@given(st.floats(-50, 50), st.floats(0.01, 50), st.integers(3, 9))
 def test_a_sign_turned_round_turns_gain_into_loss(mean, half, n):
     there, back = (finding(m, m - half, m + half, n).partition(",")[0] for m in (mean, -mean))
     assert there.endswith(" so far") == back.endswith(" so far") == (n < 5)
@@ -41,16 +43,16 @@ def test_a_sign_turned_round_turns_gain_into_loss(mean, half, n):
 
 def test_tables_stand_side_by_side_by_loss_and_pair():
     first = pd.DataFrame(
-        [["L_c+L_s", "a->b", 2, 1.0, 0.5, 1.5, 2.04], ["L_c+L_s+L_a", "a->b", 0, *[math.nan] * 4]], columns=COLUMNS
+        [["L_c+L_s", "a->b", 3, 1.0, 0.5, 1.5, 2.04], ["L_c+L_s+L_a", "a->b", 0, *[math.nan] * 4]], columns=COLUMNS
     )
-    second = first.assign(mean=-1.0, low=-2.0, high=-0.5, n=2, paper=math.nan)[::-1]
+    second = first.assign(mean=-1.0, low=-2.0, high=-0.5, n=3, paper=math.nan)[::-1]
     found = findings({"with": first, "without": second})
     assert found.loc[("L_s", "a → b")].tolist() == [
-        "gain so far, +1.0 (+0.5 to +1.5) n=2",
-        "loss so far, -1.0 (-2.0 to -0.5) n=2",
+        "gain so far, +1.0 (+0.5 to +1.5) n=3",
+        "loss so far, -1.0 (-2.0 to -0.5) n=3",
         "+2.0",
     ]
-    assert found.loc[("L_a", "a → b")].tolist() == ["not run", "loss so far, -1.0 (-2.0 to -0.5) n=2", ""]
+    assert found.loc[("L_a", "a → b")].tolist() == ["not run", "loss so far, -1.0 (-2.0 to -0.5) n=3", ""]
     assert "paper" not in findings({"without": second})
 
 

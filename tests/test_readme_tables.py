@@ -7,7 +7,7 @@ from method_makers import one_sentence
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult, preset
 from igan_lib.readme import fill, filled
-from igan_lib.studies import TABLE1
+from igan_lib.studies import M_U, STUDIES, TABLE1
 from igan_lib.study_tables import study_table, to_markdown, wide
 
 TEXT = (
@@ -41,6 +41,25 @@ def test_blocks_are_filled_and_the_rest_is_kept(tmp_path):
     assert f"Before\n<!-- study: table1 -->\n{expected}\n<!-- end -->\nbetween\n" in found
     assert "91.2 n=1" in expected and "old" not in found and "| L_c+L_s+L_h |" in found
     assert found.startswith("# Title\n\nBefore\n") and filled(found, some_results(), tmp_path) == found
+
+
+def test_what_the_losses_add_is_filled_without_lines_that_were_not_run(tmp_path):
+    results = []
+    for study, gain in (("table4", 2.0), ("table4-no-batch-norm", 5.0)):
+        for place, row in enumerate(STUDIES[study].rows[:2]):
+            for seed in range(3):
+                config = STUDIES[study].config(row, M_U, seed, "cpu")
+                metrics = {"target_accuracy": 80.0 + gain * place + 0.1 * seed * place}
+                results.append(RunResult(config=config, hash=config.hash8, metrics=metrics, history=[], provenance={}))
+    text = "<!-- added: table4 with batch norm, table4-no-batch-norm without -->\nold\n<!-- end -->\nafter\n"
+    lines = filled(text, results, tmp_path).splitlines()
+    assert lines[1:3] == ["| added | with batch norm | without | paper |", "|---|---|---|---|"]
+    (line,) = lines[3:-2]
+    assert line.startswith("| L_s, mnist → usps | gain so far, +2.1 (") and "| gain so far, +5.1 (" in line
+    assert line.endswith("| +4.0 |") and lines[-1] == "after"
+    with pytest.raises(ConfigError) as caught:
+        filled(text.replace("table4 with", "table5 with"), results, tmp_path)
+    one_sentence(caught.value, "'table5'")
 
 
 def test_a_file_is_written_only_when_it_changes(tmp_path):

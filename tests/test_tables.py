@@ -47,7 +47,7 @@ def test_t_interval_of_one_value_has_no_ends():
         (5, 62.0, 95.0, 96.8, "not reproduced"),
         (4, 96.0, 97.0, 96.8, "too few seeds"),
         (1, math.nan, math.nan, 96.8, "too few seeds"),
-        (5, 96.0, 97.0, None, "no number in the paper"),
+        (5, 96.0, 97.0, None, "no comparable number in the paper"),
     ],
 )
 def test_verdict(n, low, high, paper, expected):
@@ -71,7 +71,7 @@ def test_summary_groups_by_method_and_pair():
     assert row["delta"] == pytest.approx(np.mean(values) - 96.8)
     assert row["verdict"] == "reproduced"
     assert table.loc["igan", "usps->mnist"]["verdict"] == "too few seeds"
-    assert table.loc["source-only", "mnist->usps"]["verdict"] == "no number in the paper"
+    assert table.loc["source-only", "mnist->usps"]["verdict"] == "no comparable number in the paper"
 
 
 def test_summary_mixes_neither_profiles_nor_trial_settings():
@@ -88,7 +88,7 @@ def test_summary_refuses_a_seed_that_is_there_twice():
 
 def test_summary_of_another_metric_has_no_number_of_the_paper():
     table = summary([result(seed, 90.0 + seed) for seed in range(5)], "cpu", "source_only_accuracy")
-    assert table["mean"].tolist() == [82.0] and table["verdict"].tolist() == ["no number in the paper"]
+    assert table["mean"].tolist() == [82.0] and table["verdict"].tolist() == ["no comparable number in the paper"]
 
 
 def test_summary_refuses_a_metric_that_no_result_has():
