@@ -47,10 +47,12 @@ def test_a_run_measures_map_in_both_protocols(pair, tmp_path, method):
     expected = {"map_target", "map_cross"}
     if method in TRAINED:
         expected |= {"target_accuracy", "source_accuracy", "running_statistics_accuracy"}
+        expected |= {"target_silhouette", "target_purity"}
     if method in ("noda", "dah"):
         expected |= {f"source_only_{name}" for name in ("accuracy", "map_target", "map_cross")}
+        expected |= {"source_only_silhouette", "source_only_purity"}
     assert set(result.metrics) == expected
-    assert all(0 < value <= 100 for value in result.metrics.values())
+    assert all(0 < value <= 100 or "silhouette" in name for name, value in result.metrics.items())
     assert json.loads(result_path(result.config, tmp_path).read_text())["config"]["method"] == method
     assert len(result.history) >= 3 and all(len(row) > 1 for row in result.history)
 
