@@ -50,25 +50,23 @@ def study_table(study: Study, results: Iterable[RunResult], profile: str) -> pd.
     """
     cells = Cells(study, results, profile)
     lines = []
+    averaged = [pair for pair in study.pairs if pair != S_M_PART]
     for row in study.rows:
         by_pair = [cells.values(row, pair) for pair in study.pairs]
         for pair, values in zip(study.pairs, by_pair, strict=True):
             backbone = study.config(row, pair, 0, profile).network
             printed = row.paper.get(column(pair))
             lines.append(_line(row, column(pair), backbone, study, profile, list(values.values()), printed))
-        averaged = [
-            (values, row.paper.get(column(pair)))
-            for pair, values in zip(study.pairs, by_pair, strict=True)
-            if pair != S_M_PART
-        ]
         if len(averaged) > 1:
-            common = set.intersection(*(set(values) for values, _ in averaged))
-            means = [sum(values[seed] for values, _ in averaged) / len(averaged) for seed in sorted(common)]
-            printed = _mean([cell for _, cell in averaged])
+            of_averaged = [cells.values(row, pair) for pair in averaged]
+            common = set.intersection(*map(set, of_averaged))
+            means = [sum(values[seed] for values in of_averaged) / len(averaged) for seed in sorted(common)]
+            printed = _mean([row.paper.get(column(pair)) for pair in averaged])
             lines.append(_line(row, AVERAGE, backbone, study, profile, means, printed))
     for name, cells_of in study.printed.items():
         by_column = {column(pair): cells_of.get(column(pair)) for pair in study.pairs}
-        by_column[AVERAGE] = _mean([by_column[column(pair)] for pair in study.pairs if pair != S_M_PART])
+        if len(averaged) > 1:
+            by_column[AVERAGE] = _mean([by_column[column(pair)] for pair in averaged])
         head = [study.protocol, profile, 0, math.nan, math.nan, math.nan]
         if set(by_column.values()) != {None}:  # a table may be made on other pairs than the paper's
             lines += [[name, where, "none", *head, value, math.nan, PRINTED] for where, value in by_column.items()]

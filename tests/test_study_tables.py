@@ -110,6 +110,9 @@ def test_the_papers_other_rows_stand_beside_ours_with_their_holes():
 
 def test_a_table_of_one_pair_has_no_average():
     assert "average" not in set(study_table(STUDIES["code-length"], [], "cpu")["column"])
+    # one of the paper's pairs alone, as by PAIRS=mnist:usps
+    cells = wide(study_table(replace(STUDIES["table1"], pairs=(M_U,)), [], "cpu"))
+    assert list(cells.columns) == ["mnist → usps"] and cells.loc["Duplex, paper"].tolist() == ["96.0"]
 
 
 @pytest.mark.parametrize(("settings", "verdict"), [({}, "reproduced"), ({"losses": ("c",)}, "above the paper")])
