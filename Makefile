@@ -9,7 +9,8 @@ SEEDS = 5
 PAIRS =
 BACKBONE = efficientnet_lite0
 REGIME = frozen
-CORES = 2
+# One run a core; with GPUs as many as share them: three on one, one on each of several.
+CORES = $(if $(filter 0,$(GPUS)),2,$(if $(filter 1,$(GPUS)),3,$(GPUS)))
 GPUS = 0
 HOLES =
 TABLES := table1 table2 table3 table3-cross table4 table4-no-batch-norm arguments \
@@ -26,7 +27,7 @@ SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
 	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) backbone=$(BACKBONE) regime=$(REGIME) gpus=$(GPUS) \
 	$(HOLES) $(ARGS) --
 
-.PHONY: help quickstart tables notebooks report test lab lint bench readme
+.PHONY: help quickstart all tables notebooks report test lab lint bench readme
 .PHONY: $(TABLES) figure2
 
 help: ## List the targets
@@ -34,6 +35,9 @@ help: ## List the targets
 
 quickstart: $(STAMP) ## Train IGAN on embedded digits in a few minutes, print the result row and the paths
 	$(BIN)/python -m igan_lib quickstart $(ARGS)
+
+all: $(STAMP) ## Make everything: runs, tables, notebooks with their figures, report (PROFILE=cpu SEEDS=5 CORES=2 GPUS=0)
+	$(SNAKEMAKE) $@
 
 tables: $(STAMP) ## Run what the tables need and write them (PROFILE=cpu SEEDS=5 PAIRS= CORES=2 GPUS=0), or one: make table4
 	$(SNAKEMAKE) $@

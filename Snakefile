@@ -29,7 +29,7 @@ def run_files(study):
 
 
 def table_files(study):
-    return [f"{sweep.tables}/{study.name}{suffix}" for suffix in (".csv", ".md", ".tex")]
+    return [f"{sweep.tables}/{name}" for name in study.files]
 
 
 # A target asks for a table's runs too: a table that is there, with a hole or with fewer seeds, counts as up to date

@@ -2,7 +2,7 @@
 
 - step: one IGAN step against the bare forward and backward passes of its networks on the same batches
 - variants: the step with one implementation choice changed, against the step as it is
-- losses: the step of each row of Table 4
+- losses: the step of each row of Table 4, at the sizes of MNIST <-> USPS and of SVHN -> MNIST
 - memory: peak memory of a `cpu` run on the full training sets (needs MNIST and USPS under IGAN_DATA)
 - quickstart: wall time of the quickstart notebook
 
@@ -27,7 +27,8 @@ from igan_lib.domains import domain_status
 from igan_lib.files import write_text
 from igan_lib.igan import IGAN
 from igan_lib.memory import keep_freed_memory
-from igan_lib.studies import TABLE4
+from igan_lib.presets import preset
+from igan_lib.studies import M_U, S_M, TABLE4
 from igan_lib.training import pick_device
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,20 +58,20 @@ def alternate(works: dict[str, Step], device: torch.device, rounds: int) -> dict
     return times
 
 
-def batches(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def batches(device: torch.device, size: int = 28, batch: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
     """x_s, y_s and x_t of one step; speed does not depend on what is in them."""
     torch.manual_seed(0)
-    x_s, x_t = (torch.rand(BATCH, 1, 28, 28, device=device) * 2 - 1 for _ in range(2))
-    return x_s, torch.randint(0, 10, (BATCH,), device=device), x_t
+    x_s, x_t = (torch.rand(batch, 1, size, size, device=device) * 2 - 1 for _ in range(2))
+    return x_s, torch.randint(0, 10, (batch,), device=device), x_t
 
 
-def new_method(device: torch.device, **settings: object) -> IGAN:
+def new_method(device: torch.device, size: int = 28, **settings: object) -> IGAN:
     torch.manual_seed(0)
-    return IGAN(IGANConfig(**settings), shape=(1, 28, 28), n_classes=10).to(device).train()
+    return IGAN(IGANConfig(**settings), shape=(1, size, size), n_classes=10).to(device).train()
 
 
-def update(method: IGAN, device: torch.device) -> Step:
-    x_s, y_s, x_t = batches(device)
+def update(method: IGAN, device: torch.device, size: int = 28, batch: int = BATCH) -> Step:
+    x_s, y_s, x_t = batches(device, size, batch)
 
     def step() -> None:
         # As `fit` does it: the losses are fetched once a step.
@@ -155,11 +156,20 @@ def measure_variants(device: torch.device, rounds: int, with_compile: bool) -> d
     return {name: statistics.median(t / b for t, b in zip(ts, base, strict=True)) for name, ts in times.items()}
 
 
-def measure_losses(device: torch.device, rounds: int) -> dict[str, float]:
-    """Milliseconds of a step for each row of Table 4, in one run; the pairs of MNIST and USPS."""
-    methods = {row.label: new_method(device, **row.settings) for row in TABLE4.rows}
-    times = alternate({label: update(method, device) for label, method in methods.items()}, device, rounds)
-    return {label: 1e3 * statistics.median(ts) for label, ts in times.items()}
+def measure_losses(device: torch.device, rounds: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of a step for each row of Table 4, by the size of images and batch: those of the presets."""
+    found = {}
+    for pair in (M_U, S_M):
+        config = preset(*pair)
+        size, batch, encoder = config.size, config.batch_size, config.encoder
+        steps = {
+            row.label: update(new_method(device, size, encoder=encoder, **row.settings), device, size, batch)
+            for row in TABLE4.rows
+        }
+        times = alternate(steps, device, rounds)
+        name = f"{size} pixels, batches of {batch}, {encoder}"
+        found[name] = {label: 1e3 * statistics.median(ts) for label, ts in times.items()}
+    return found
 
 
 MEMORY_PROBE = """
@@ -201,13 +211,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
     parser.add_argument("--compile", action="store_true", help="also try torch.compile (minutes)")
     parser.add_argument("--skip-quickstart", action="store_true", help="leave out the quickstart (minutes)")
+    parser.add_argument("--losses-only", action="store_true", help="measure Table 4's steps alone, keep what is there")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "benchmarks.json", help="where to write")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     keep_freed_memory()  # as `fit` does
 
-    found: dict[str, object] = {"torch": torch.__version__, "threads": arguments.threads, "batch": BATCH}
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    if arguments.losses_only:
+        kept = json.loads(arguments.output.read_text(encoding="utf-8"))
+        for name in devices:
+            kept[name]["losses_ms"] = measure_losses(pick_device(name), arguments.rounds)
+        write_text(arguments.output, json.dumps(kept, indent=1) + "\n")
+        return
+    found: dict[str, object] = {"torch": torch.__version__, "threads": arguments.threads, "batch": BATCH}
     for name in devices:
         device = pick_device(name)
         step = measure_step(device, arguments.rounds)

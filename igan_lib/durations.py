@@ -1,5 +1,6 @@
-"""Times as they are told to a reader, from what was recorded: executed notebooks and runs."""
+"""Times as they are told to a reader, from what was recorded: executed notebooks, runs and benchmarks."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
@@ -57,3 +58,13 @@ def preset_seconds(results: Iterable[RunResult], method: str, source: str, targe
     if not seconds:
         raise ConfigError(f"Expected runs of {method} on {source} -> {target} ({profile}), found none: run it first.")
     return median(seconds)
+
+
+def step_milliseconds(results: Path) -> dict[str, dict[str, float]]:
+    """What one step of each row of Table 4 takes on a CPU, by the size of its images and batch; empty if not measured.
+
+    Args:
+        results: the folder of benchmarks.json, which `make bench` writes.
+    """
+    path = results / "benchmarks.json"
+    return json.loads(path.read_text(encoding="utf-8"))["cpu"].get("losses_ms", {}) if path.exists() else {}

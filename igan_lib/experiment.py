@@ -67,15 +67,21 @@ def read_result(path: Path) -> RunResult:
     """Read one result file.
 
     Raises:
-        ConfigError: the file is cut short, or it is not a result of this version.
+        ConfigError: the file is cut short, is not a result of this version, or its configuration was changed.
     """
     try:
-        return RunResult.model_validate_json(path.read_text(encoding="utf-8"))
+        result = RunResult.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"Expected a whole result in {path}, found {type(error).__name__} ({str(error).splitlines()[0]}): "
             "delete the file and run it again."
         ) from error
+    if result.hash != result.config.hash8:
+        raise ConfigError(
+            f"Expected the hash {result.config.hash8} of its configuration in {path}, found {result.hash}: "
+            "delete the file and run it again."
+        )
+    return result
 
 
 def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:

@@ -4,19 +4,19 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from igan_lib.tables import SEEDS_FOR_A_VERDICT
+from igan_lib.tables import SEEDS_FOR_A_VERDICT, SEEDS_FOR_AN_INTERVAL
 
 
 def finding(mean: float, low: float, high: float, n: int) -> str:
     """A difference in points with what its 95 % interval says of it.
 
     "gain" or "loss": the interval lies above or below zero; "not shown": it holds zero, so these seeds show no effect
-    in either direction; with fewer than five seeds "so far" is added. "one seed", "two seeds": an interval there is
-    none, or it hangs on a single difference; "not run": nothing.
+    in either direction; with fewer than five seeds "so far" is added. "one seed", "two seeds": too few for an
+    interval; "not run": nothing.
     """
     if n == 0:
         return "not run"
-    if n < 3:
+    if n < SEEDS_FOR_AN_INTERVAL:
         return f"{'one seed' if n == 1 else 'two seeds'}, {mean:+.1f}"
     word = "gain" if low > 0 else "loss" if high < 0 else "not shown"
     if n < SEEDS_FOR_A_VERDICT:

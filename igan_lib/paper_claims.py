@@ -166,6 +166,7 @@ CLAIMS = (
         (
             _rows("table4", ADDS_A, columns=DIGITS),
             _rows("table4", ADDS_A, ADDS_H, ADDS_1, columns=DIGITS, test="first_adds_more"),
+            _rows("table4", ADDS_A, ADDS_S, columns=DIGITS, test="first_adds_more", beside="against L_s"),
             _rows("table4-no-batch-norm", ADDS_A, columns=DIGITS, beside="without batch norm in the encoder"),
             _rows("table4", Step(L_A, L_H), columns=(SVHN7K_M,), beside="a part of SVHN"),
         ),
@@ -228,6 +229,7 @@ CLAIMS = (
 # Where the paper contradicts itself or leaves a thing open, beside the averages that `claims.averages` finds:
 # section -> what is there.
 SLIPS = (
+    ("2.2", "Eq. 3 prints x, while its text speaks of centroids in the common space: of the codes u."),
     ("2.3", "Eq. 11 weighs L_h by α and L_s by β; the update of Eq. 12 has α at L_s and β at L_h."),
     (
         "2.2",

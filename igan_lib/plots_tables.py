@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from igan_lib.style import INK, SOURCE_COLOUR, TARGET_COLOUR, WIDTH, new_figure
+from igan_lib.tables import SEEDS_FOR_AN_INTERVAL
 
 OURS, PAPER = SOURCE_COLOUR, TARGET_COLOUR
-# Of two seeds the t-interval is 12.7 standard errors to either side: it says nothing and sets the scale of its panel.
-SEEDS_FOR_A_BAR = 3
 PAPER_BELOW = 0.28  # of the distance between two lines
 
 
@@ -76,7 +75,7 @@ def _formula(method: str) -> str:
 
 def _marks(ax: Axes, rows: np.ndarray, lines: pd.DataFrame) -> None:
     """Our means as dots with their bars, and below them the paper's numbers, so that neither hides the other."""
-    few = (lines["n"] < SEEDS_FOR_A_BAR).to_numpy()
+    few = (lines["n"] < SEEDS_FOR_AN_INTERVAL).to_numpy()
     barred = lines[~few]
     ends = np.vstack([barred["mean"] - barred["low"], barred["high"] - barred["mean"]])
     # The caps are higher than a dot: an interval that is narrower than its dot still shows.
@@ -100,7 +99,7 @@ def _counts(ax: Axes, rows: np.ndarray, counts: pd.Series) -> None:
 def _key(table: pd.DataFrame, run: pd.DataFrame) -> list[Line2D]:
     """The legend's entries for the marks that are drawn."""
     ours = ", ".join(["ours", *sorted(set(table.get("backbone", ())) - {"none"})])
-    few = run["n"] < SEEDS_FOR_A_BAR
+    few = run["n"] < SEEDS_FOR_AN_INTERVAL
     keys = []
     if not few.all():
         keys.append(_dot(f"{ours}: mean and 95 % interval"))

@@ -3,8 +3,9 @@
 What is filled stands between two comments that no reader sees:
 
     <!-- study: table1 --> the table of that study <!-- end -->
-    <!-- added: table4 with, table4-no-batch-norm without --> what each row adds to the one above it, in these studies,
-        each under its title <!-- end -->
+    <!-- added: table4 with, table4-no-batch-norm without --> what each row adds to the one above it, or how it differs
+        from the first one, in these studies, each under its title <!-- end -->
+    <!-- claims: verdicts --> the paper's claims and their verdicts <!-- end -->
     <!-- time: notebook 00_quickstart --> how long the executed copy of that notebook took <!-- end -->
     <!-- time: run igan mnist usps --> how long a run of that method and pair takes <!-- end -->
 """
@@ -15,16 +16,19 @@ from pathlib import Path
 
 import nbformat
 
+from igan_lib.claims import decide
 from igan_lib.durations import notebook_seconds, preset_seconds, spoken
+from igan_lib.effects import Evidence
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
 from igan_lib.findings import findings
 from igan_lib.studies import STUDIES, Study
-from igan_lib.study_tables import paired_differences, study_table, to_markdown, wide
+from igan_lib.study_tables import own_differences, study_table, to_markdown, wide
 
 ADDED = re.compile(r"<!-- added: (.*?) -->\n.*?<!-- end -->", flags=re.DOTALL)
 TABLE = re.compile(r"<!-- study: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
+CLAIMS = re.compile(r"<!-- claims: verdicts -->\n.*?<!-- end -->", flags=re.DOTALL)
 TIME = re.compile(r"<!-- time: (.*?) -->.*?<!-- end -->")
 
 
@@ -53,10 +57,22 @@ def filled(text: str, results: Iterable[RunResult], copies: Path, profile: str =
 
     def added(found: re.Match[str]) -> str:
         titled = [part.strip().partition(" ") for part in found.group(1).split(",")]
-        cells = findings({title: paired_differences(study(name), results, profile) for name, _, title in titled})
+        asked = [study(name) for name, _, _ in titled]
+        if not all(each.differences for each in asked):
+            raise ConfigError(
+                f"Expected studies of differences, found {found.group(1)!r} in the text: leave out the others."
+            )
+        tables = [own_differences(each, results, profile) for each in asked]
+        cells = findings({title: table for (_, _, title), table in zip(titled, tables, strict=True)})
         cells = cells[~(cells.drop(columns="paper", errors="ignore") == "not run").all(axis=1)]
         cells.index = [f"{row}, {pair}" for row, pair in cells.index]
-        return f"<!-- added: {found.group(1)} -->\n{to_markdown(cells, head='added')}\n<!-- end -->"
+        head = "added" if {each.differences for each in asked} == {"above"} else "changed"
+        return f"<!-- added: {found.group(1)} -->\n{to_markdown(cells, head=head)}\n<!-- end -->"
+
+    def claims(found: re.Match[str]) -> str:
+        table = decide(Evidence(results, profile)).rename(columns={"sentence": "the paper"}).set_index("section")
+        cells = table[["the paper", "verdict", "n"]].astype(str)
+        return f"<!-- claims: verdicts -->\n{to_markdown(cells, head='section')}\n<!-- end -->"
 
     def time(found: re.Match[str]) -> str:
         match found.group(1).split():
@@ -71,12 +87,13 @@ def filled(text: str, results: Iterable[RunResult], copies: Path, profile: str =
                 )
         return f"<!-- time: {found.group(1)} -->{spoken(seconds)}<!-- end -->"
 
-    for kind, block in (("study: NAME", TABLE), ("added: NAME TITLE", ADDED), ("time: WHAT", TIME)):
+    kinds = (("study: NAME", TABLE), ("added: NAME TITLE", ADDED), ("claims: verdicts", CLAIMS), ("time: WHAT", TIME))
+    for kind, block in kinds:
         if len(block.findall(text)) != text.count(f"<!-- {kind.split()[0]} "):
             raise ConfigError(
                 f"Expected <!-- end --> after each <!-- {kind} --> of the text, found one without: write it in."
             )
-    return TIME.sub(time, ADDED.sub(added, TABLE.sub(table, text)))
+    return TIME.sub(time, CLAIMS.sub(claims, ADDED.sub(added, TABLE.sub(table, text))))
 
 
 def fill(path: Path, results: Iterable[RunResult], copies: Path, profile: str = "cpu") -> bool:

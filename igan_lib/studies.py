@@ -7,7 +7,7 @@ those that it names.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from igan_lib import paper
 from igan_lib.config import ALL_LOSSES
@@ -75,6 +75,13 @@ class Study:
     metric: str = "target_accuracy"
     protocol: str = "test images"  # what is asked of which images
     printed: dict[str, dict[str, float]] = field(default_factory=dict)  # the paper's rows that are not run here
+    differences: Literal["", "above", "first"] = ""  # what each row is compared with seed by seed, in a file of its own
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files that hold the table."""
+        suffixes = (".csv", ".md", ".tex", *(["-differences.csv"] if self.differences else []))
+        return tuple(f"{self.name}{suffix}" for suffix in suffixes)
 
     def config(self, row: Row, pair: Pair, seed: int, profile: str) -> ExperimentConfig:
         """The configuration of one run of a cell."""
@@ -92,7 +99,7 @@ def _ablation(name: str, title: str, **settings: Any) -> Study:
         # The last row is the whole method: as a preset, without a mention of its losses.
         chosen = {} if losses == ALL_LOSSES else {"losses": losses}
         rows.append(Row(labels[losses], settings=settings | chosen, paper={} if settings else printed))
-    return Study(name, title, tuple(rows), DIGITS)
+    return Study(name, title, tuple(rows), DIGITS, differences="above")
 
 
 # Statistics of batch norm that are re-estimated on the target are an adaptation by themselves: both are shown.
@@ -131,6 +138,7 @@ ARGUMENTS = Study(
         Row("batch norm not re-estimated", metric="running_statistics_accuracy"),
     ),
     (M_U, U_M),
+    differences="first",
 )
 
 A_W, A_D, W_A, D_A = ("amazon", "webcam"), ("amazon", "dslr"), ("webcam", "amazon"), ("dslr", "amazon")

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import median
 
 import pandas as pd
 
@@ -102,6 +101,11 @@ def differences_to_first(study: Study, results: Iterable[RunResult], profile: st
     return _differences(Cells(study, results, profile), ((study.rows[0], row) for row in study.rows[1:]))
 
 
+def own_differences(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
+    """The differences that the study is about: `paired_differences` or `differences_to_first`."""
+    return {"above": paired_differences, "first": differences_to_first}[study.differences](study, results, profile)
+
+
 def advantage(study: Study, results: Iterable[RunResult], profile: str, label: str) -> pd.DataFrame:
     """As `paired_differences`, but what the row called `label` has over each other row, under the other's name."""
     (best,) = [row for row in study.rows if row.label == label]
@@ -142,10 +146,10 @@ def missing_runs(
 
 
 def run_seconds(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
-    """Median recorded wall time of a run in seconds: one line a row of the study, one column a pair.
+    """Recorded wall time of the fastest run in seconds: one line a row of the study, one column a pair.
 
     Of the seeds that every row with runs has, so that rows compare; a row without runs is NaN, a pair without common
-    seeds has no column. The median, since a run may have shared its core.
+    seeds has no column. The fastest, since other work on the machine, which each run had more or less of, only adds.
     """
     cells, columns = Cells(study, results, profile), {}
     for pair in study.pairs:
@@ -153,7 +157,7 @@ def run_seconds(study: Study, results: Iterable[RunResult], profile: str) -> pd.
         common = set.intersection(*[set(runs) for runs in found if runs] or [set()])
         if common:
             seconds = [[runs[seed].provenance["seconds"] for seed in common if runs] for runs in found]
-            columns[column(pair)] = [median(row) if row else math.nan for row in seconds]
+            columns[column(pair)] = [min(row, default=math.nan) for row in seconds]
     return pd.DataFrame(columns, index=[row.label for row in study.rows], dtype=float)
 
 
@@ -162,8 +166,9 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 
     The head of a column names the pair and, where there is one, regime and backbone.
 
-    A cell is "mean (low to high) n=..." with one decimal, the interval from three seeds on. A hole is "not run" or, of
-    the paper's numbers, "not printed"; a row with a hole has no average.
+    A cell is "mean (low to high) n=..." with one decimal, the interval from three seeds on. The paper's is its number
+    and, where ours stands above it, "(difference of ours, verdict)". A hole is "not run" or, of the paper's numbers,
+    "not printed"; a row with a hole has no average.
     """
     columns = list(dict.fromkeys(table["column"]))
     papers = set(table.loc[table["paper"].notna(), "column"]) - {AVERAGE}
@@ -175,7 +180,7 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
             lines.append([_cell(by_column.loc[name], name) for name in columns])
         if by_column["paper"].notna().any():
             names.append(f"{method}, paper")
-            printed = {name: _number(by_column.loc[name, "paper"]) for name in columns}
+            printed = {name: _printed(by_column.loc[name]) for name in columns}
             lines.append([printed[name] or ("not printed" if name in papers else "") for name in columns])
     backbones = table.drop_duplicates("column").set_index("column")["backbone"]
     heads = [
@@ -188,13 +193,14 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 def _cell(line: pd.Series, name: str) -> str:
     if not line["n"]:
         return "" if name == AVERAGE else "not run"
-    # The interval of two values hangs on a single difference, and often reaches beyond 100 %.
-    spread = f" ({line['low']:.1f} to {line['high']:.1f})" if line["n"] > 2 else ""
+    spread = "" if math.isnan(line["low"]) else f" ({line['low']:.1f} to {line['high']:.1f})"
     return f"{line['mean']:.1f}{spread} n={line['n']}"
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.1f}"
+def _printed(line: pd.Series) -> str:
+    if math.isnan(line["paper"]):
+        return ""
+    return f"{line['paper']:.1f}" + (f" ({line['delta']:+.1f}, {line['verdict']})" if line["n"] else "")
 
 
 def to_markdown(cells: pd.DataFrame, head: str = "method") -> str:
@@ -231,10 +237,20 @@ def to_latex(cells: pd.DataFrame, caption: str) -> str:
 
 
 def write_tables(study: Study, results: Iterable[RunResult], profile: str, folder: Path) -> pd.DataFrame:
-    """`study_table` as <name>.csv (long), <name>.md and <name>.tex (wide) in `folder`; returns the long table."""
+    """The files of `Study.files` in `folder`: `study_table` as CSV (long), as Markdown and LaTeX (wide), differences.
+
+    Returns:
+        The long table.
+    """
     table = study_table(study, results, profile)
-    write_text(folder / f"{study.name}.csv", table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    write_text(folder / f"{study.name}.csv", _csv(table))
     cells = wide(table)
     write_text(folder / f"{study.name}.md", f"{study.title}, profile {profile}\n\n{to_markdown(cells)}\n")
     write_text(folder / f"{study.name}.tex", to_latex(cells, f"{study.title}, profile {profile}") + "\n")
+    if study.differences:
+        write_text(folder / f"{study.name}-differences.csv", _csv(own_differences(study, results, profile)))
     return table
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, float_format="%.4f", lineterminator="\n")

@@ -13,15 +13,17 @@ from igan_lib.experiment import RunResult, preset, read_result
 from igan_lib.paper import TABLE1
 
 SEEDS_FOR_A_VERDICT = 5
+# Of two values the t-interval hangs on a single difference: 12.7 standard errors to either side, often beyond 100 %.
+SEEDS_FOR_AN_INTERVAL = 3
 UNDECIDED = 2.0  # points to either side of the mean: a wider interval holds the paper's value by its width alone
 COLUMNS = ["method", "column", "profile", "n", "mean", "low", "high", "paper", "delta", "verdict"]
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float, float]:
-    """Mean and the ends of its 95 % interval by Student's t; the ends are NaN for fewer than two values."""
+    """Mean and the ends of its 95 % interval by Student's t; the ends are NaN below `SEEDS_FOR_AN_INTERVAL` values."""
     data = list(values)
     mean = sum(data) / len(data)
-    if len(data) < 2:
+    if len(data) < SEEDS_FOR_AN_INTERVAL:
         return mean, math.nan, math.nan
     spread = math.sqrt(sum((value - mean) ** 2 for value in data) / (len(data) - 1) / len(data))
     half = float(stats.t.ppf(0.975, len(data) - 1)) * spread

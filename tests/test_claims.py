@@ -173,7 +173,8 @@ def test_what_is_shown_beside_has_no_say():
     told = line.numbers.partition("Not judged: ")[2]
     assert "without batch norm in the encoder: " in told and "-8.00" in told
     assert "a part of SVHN: " in told and "on svhn7k → mnist: -9.00" in told
-    assert "Not judged" not in decided(whole, "4-adversarial").numbers
+    assert "against L_s: L_a beyond L_s" in told and f"usps → mnist: {8.6 - 20.0:+.2f}" in told
+    assert "svhn7k" not in decided(whole, "4-adversarial").numbers
 
 
 def test_each_loss_must_add_something():

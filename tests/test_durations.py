@@ -1,12 +1,14 @@
 """Times in the texts come from the records, and a record that is missing is named."""
 
+import json
+
 import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from method_makers import one_sentence
 
-from igan_lib.durations import notebook_seconds, preset_seconds, spoken
+from igan_lib.durations import notebook_seconds, preset_seconds, spoken, step_milliseconds
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult, preset
 
@@ -77,3 +79,10 @@ def test_runs_that_are_missing_are_named():
     with pytest.raises(ConfigError) as caught:
         preset_seconds([timed(1.0)], "igan+", "mnist", "usps", "cpu")
     one_sentence(caught.value, "igan+", "mnist -> usps", "cpu")
+
+
+def test_a_step_is_told_by_size_where_it_was_measured(tmp_path):
+    assert step_milliseconds(tmp_path) == {}
+    by_size = {"28 pixels, batches of 100, lenet": {"L_c": 50.5}}
+    (tmp_path / "benchmarks.json").write_text(json.dumps({"cpu": {"step": {"step_ms": 1.0}, "losses_ms": by_size}}))
+    assert step_milliseconds(tmp_path) == by_size

@@ -4,6 +4,8 @@ import nbformat
 import pytest
 from method_makers import one_sentence
 
+from igan_lib.claims import decide
+from igan_lib.effects import Evidence
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult, preset
 from igan_lib.readme import fill, filled
@@ -57,9 +59,33 @@ def test_what_the_losses_add_is_filled_without_lines_that_were_not_run(tmp_path)
     (line,) = lines[3:-2]
     assert line.startswith("| L_s, mnist → usps | gain so far, +2.1 (") and "| gain so far, +5.1 (" in line
     assert line.endswith("| +4.0 |") and lines[-1] == "after"
-    with pytest.raises(ConfigError) as caught:
-        filled(text.replace("table4 with", "table5 with"), results, tmp_path)
-    one_sentence(caught.value, "'table5'")
+    for other in ("table5", "table1"):  # there is none; it is about no differences
+        with pytest.raises(ConfigError) as caught:
+            filled(text.replace("table4 with", f"{other} with"), results, tmp_path)
+        one_sentence(caught.value, other)
+
+
+def test_what_a_change_does_is_filled_as_the_difference_to_the_first_row(tmp_path):
+    study, results = STUDIES["arguments"], []
+    for place, row in enumerate(study.rows[:3]):
+        for seed in range(3):
+            config = study.config(row, M_U, seed, "cpu")
+            metrics = {"target_accuracy": 80.0 + [0, 1, 5][place] + 0.1 * seed * place}
+            results.append(RunResult(config=config, hash=config.hash8, metrics=metrics, history=[], provenance={}))
+    lines = filled("<!-- added: arguments difference to igan -->\n<!-- end -->\n", results, tmp_path).splitlines()
+    assert lines[1] == "| changed | difference to igan |"
+    assert [line.partition(" (")[0] for line in lines[3:-1]] == [
+        "| one generator for both domains, mnist → usps | gain so far, +1.1",
+        "| real/fake discriminators, mnist → usps | gain so far, +5.2",
+    ]
+
+
+def test_claims_are_filled_with_their_verdicts(tmp_path):
+    lines = filled("<!-- claims: verdicts -->\nold\n<!-- end -->\n", some_results(), tmp_path).splitlines()
+    assert lines[1] == "| section | the paper | verdict | n |" and lines[-1] == "<!-- end -->"
+    decided = decide(Evidence(some_results(), "cpu"))
+    for line, claim in zip(lines[3:-1], decided.itertuples(), strict=True):
+        assert line == f"| {claim.section} | {claim.sentence} | {claim.verdict} | {claim.n} |"
 
 
 def test_a_file_is_written_only_when_it_changes(tmp_path):

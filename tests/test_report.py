@@ -1,6 +1,7 @@
 """The report holds every table, claim and hole, is one well-formed file, and needs nothing from elsewhere."""
 
 import base64
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -70,6 +71,8 @@ def sweep(tmp_path_factory):
     for run in some_results() + results("table1", "igan", M_U, [1.0], profile="quick"):
         (sweep.results / "runs" / f"{run.config.name}.json").write_text(run.model_dump_json())
     (sweep.results / "runs" / "broken.json").write_text("{")
+    steps = {"28 pixels": {"L_c": 50.4, "L_c+L_s+L_h+L_a": 130.6}, "32 pixels": {"L_c": 200.0}}
+    (sweep.results / "benchmarks.json").write_text(json.dumps({"cpu": {"losses_ms": steps}}))
     sweep.tables.mkdir()
     (sweep.tables / "failures.md").write_text(FAILED)
     (folder / "figures").mkdir()
@@ -129,6 +132,13 @@ def test_every_claim_and_slip_is_there_with_its_verdict(sweep, page):
     assert all(slip in plain for _, slip in SLIPS)
     assert "Table 2 Duplex 66.96 66.975" in plain
     assert f"{(table['verdict'] == 'direction only').sum()} direction only" in plain
+
+
+def test_table_4_tells_what_a_run_and_a_step_of_each_row_cost(page):
+    costs = page.text[page.text.index(STUDIES["table4"].title) :]
+    runs = "360 s on mnist → usps, 360 s on usps → mnist"
+    assert f"L_c: {runs}; 50 ms a step (28 pixels), 200 ms a step (32 pixels)" in costs
+    assert f"L_c+L_s+L_h+L_a: {runs}; 131 ms a step (28 pixels)" in costs
 
 
 def test_holes_failures_and_damaged_files_are_listed(page):

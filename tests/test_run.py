@@ -250,6 +250,15 @@ def test_another_content_is_not_taken_for_a_result(config, finished, tmp_path, c
     one_sentence(caught.value, str(path))
 
 
+def test_a_result_whose_configuration_was_changed_by_hand_is_refused(config, finished, tmp_path):
+    raw = json.loads(result_path(config, finished[0]).read_text())
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(raw | {"config": raw["config"] | {"alpha": 0.7}}))
+    with pytest.raises(ConfigError) as caught:
+        read_result(path)
+    one_sentence(caught.value, str(path), raw["hash"], config.model_copy(update={"alpha": 0.7}).hash8)
+
+
 def test_a_run_that_fails_leaves_no_result(config, names, tmp_path, monkeypatch):
     poisoned = build(config, load_pair(*names))
     with torch.no_grad():

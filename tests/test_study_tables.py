@@ -171,9 +171,9 @@ def test_a_result_without_the_metric_is_missing_too():
     assert older.config in missing_runs(STUDY, [older], "smoke", [0])
 
 
-def test_run_seconds_are_medians_of_the_seeds_that_all_rows_have():
+def test_run_seconds_are_the_fastest_of_the_seeds_that_all_rows_have():
     study = replace(STUDY, rows=(*ROWS, Row("never run", settings={"alpha": 0.7})))
-    times = {(0, M_U): [10, 20, 90, 700], (1, M_U): [11, 21, 32], (0, U_M): [60]}
+    times = {(0, M_U): [20, 15, 90, 7], (1, M_U): [31, 41, 21], (0, U_M): [60]}
     results = [
         result(ROWS[row], pair, seed, 1.0).model_copy(update={"provenance": {"seconds": float(seconds)}})
         for (row, pair), by_seed in times.items()
@@ -181,7 +181,7 @@ def test_run_seconds_are_medians_of_the_seeds_that_all_rows_have():
     ]
     found = run_seconds(study, results, "smoke")
     assert list(found.index) == [row.label for row in study.rows]
-    assert found["mnist->usps"].tolist()[:3] == [20, 21, 21] and math.isnan(found["mnist->usps"].iloc[3])
+    assert found["mnist->usps"].tolist()[:3] == [15, 21, 21] and math.isnan(found["mnist->usps"].iloc[3])
     assert found.loc["first", "usps->mnist"] == 60 and found["usps->mnist"].isna().sum() == 3
     assert run_seconds(study, [*results[:4], result(ROWS[1], M_U, 9, 1.0)], "smoke").empty
 
@@ -193,8 +193,12 @@ def test_wide_shows_cells_holes_and_the_paper():
     low, high = stats.t.interval(0.95, 4, 72, stats.sem([70, 72, 74, 71, 73]))
     assert cells.loc["first", "mnist → usps"] == f"72.0 ({low:.1f} to {high:.1f}) n=5"
     assert cells.loc["second"].tolist()[1:] == ["not run", ""]
-    assert cells.loc["first, paper"].tolist() == ["80.0", "60.0", "70.0"]
-    assert cells.loc["second, paper"].tolist() == ["90.0", "not printed", ""]
+    assert cells.loc["first, paper"].tolist() == [
+        "80.0 (-8.0, not reproduced)",
+        "60.0 (-8.0, too few seeds)",
+        "70.0 (-8.5, too few seeds)",
+    ]
+    assert cells.loc["second, paper"].tolist() == ["90.0 (-8.0, not reproduced)", "not printed", ""]
     lines = to_markdown(cells).splitlines()
     assert lines[0] == "| method | mnist → usps | usps → mnist | average |" and len(lines) == 2 + len(cells)
     latex = to_latex(cells, "A 100 % made-up table")
@@ -210,6 +214,18 @@ def test_files_hold_the_same_table_in_three_forms(tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "made_up.csv"), table, check_exact=False, rtol=1e-3)
     assert list(table.columns) == COLUMNS
     assert to_markdown(wide(table)) in (tmp_path / "made_up.md").read_text()
+
+
+@pytest.mark.parametrize(("kind", "made"), [("above", paired_differences), ("first", differences_to_first)])
+def test_a_study_that_is_about_differences_has_them_in_a_file(tmp_path, kind, made):
+    import pandas as pd
+
+    study = replace(STUDY, differences=kind)
+    write_tables(study, some_results(), "smoke", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(study.files) and len(study.files) == 4
+    found = pd.read_csv(tmp_path / "made_up-differences.csv")
+    expected = made(study, some_results(), "smoke")
+    pd.testing.assert_frame_equal(found, expected, check_exact=False, rtol=1e-3, check_dtype=False)
 
 
 def test_a_table_takes_results_from_before_a_later_field(monkeypatch):

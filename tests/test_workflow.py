@@ -138,6 +138,11 @@ def test_a_sweep_killed_three_times_ends_with_the_same_tables_bit_for_bit(sweep,
 def test_the_kills_fell_into_a_run_between_runs_and_before_the_table(sweep):
     first, second, third = map(len, sweep["seen"])
     assert first < second <= third == 3
+
+
+def test_a_killed_run_went_on_where_it_was(sweep):
+    parts = [result.provenance.get("earlier", []) for result in read_results(sweep["plan"].results / "runs")[0]]
+    assert any(part["steps"] > 0 for run_parts in parts for part in run_parts)
     assert not sweep["tables_before"]
 
 
@@ -361,7 +366,7 @@ def test_slurm_gets_every_run_and_makes_the_tables_here(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("target", ["tables", "notebooks", "figure2", *STUDIES])
+@pytest.mark.parametrize("target", ["all", "tables", "notebooks", "figure2", *STUDIES])
 def test_make_calls_snakemake_with_its_variables(target):
     ours = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "VENV", "ARGS"}
     clean = {name: value for name, value in os.environ.items() if name not in ours} | {"PROFILE": "not this one"}
@@ -377,6 +382,7 @@ def test_make_calls_snakemake_with_its_variables(target):
     given = dict(word.split("=") for word in words[words.index("--config") + 1 : -2])
     own = {"holes": True} if target == "notebooks" else {}
     assert make_sweep(given | {"pairs": None}) == make_sweep(own) and given["pairs"] == ""
+    assert [last_line(f"GPUS={gpus}")[4] for gpus in (0, 1, 4)] == ["2", "3", "4"]
     words = last_line("PROFILE=quick", "SEEDS=2", f"PAIRS={GOOD}", "CORES=4", "GPUS=1", "ARGS=--dry-run")
     assert words[4] == "4" and words[-3] == "--dry-run"
     given = dict(word.split("=") for word in words[words.index("--config") + 1 : -3])
