@@ -110,6 +110,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "labels full T.7 beta1 adversarial.01 chi1": OFFICE
     | {"beta": 1.0, "threshold": 0.7, "adversarial": 0.01, "chi": 1.0},
     "labels full T.9 beta1 rate3e-4": OFFICE | {"beta": 1.0, "learning_rate": 3e-4, "gan_learning_rate": 3e-4},
+    "labels csh T.7 beta1 alpha1": OFFICE_NO_GENERATORS | {"threshold": 0.7, "beta": 1.0, "alpha": 1.0},
+    "labels csh T.7 beta1 alpha.01": OFFICE_NO_GENERATORS | {"threshold": 0.7, "beta": 1.0, "alpha": 0.01},
+    "labels csh T.7 beta1 eps0": OFFICE_NO_GENERATORS | {"threshold": 0.7, "beta": 1.0, "epsilon": 0.0},
+    "labels csh T.7 beta.1": OFFICE_NO_GENERATORS | {"threshold": 0.7, "beta": 0.1},
+    "labels csh T.7 beta1 rate1e-4": OFFICE_NO_GENERATORS | {"threshold": 0.7, "beta": 1.0, "learning_rate": 1e-4},
+    "labels csh T.9 beta1 alpha1": OFFICE_NO_GENERATORS | {"beta": 1.0, "alpha": 1.0},
+    "labels csh T.9 beta1 alpha.01": OFFICE_NO_GENERATORS | {"beta": 1.0, "alpha": 0.01},
+    "labels csh T.9 beta1 rate1e-4": OFFICE_NO_GENERATORS | {"beta": 1.0, "learning_rate": 1e-4},
+    "labels csh1 T.7 beta1 chi3": OFFICE | {"threshold": 0.7, "beta": 1.0, "losses": ("c", "s", "h", "1"), "chi": 3.0},
+    "labels csh1 T.7 beta1 chi30": OFFICE
+    | {"threshold": 0.7, "beta": 1.0, "losses": ("c", "s", "h", "1"), "chi": 30.0},
     "svhn csh": NO_GENERATORS | BASE | {"contrast": False},
     "svhn csh contrast": NO_GENERATORS | BASE | {"contrast": True},
 }

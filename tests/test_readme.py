@@ -193,6 +193,20 @@ def test_selection_in_the_text_is_that_of_the_trials():
     assert f"gave {first} on webcam → dslr" in text and f"{second} on dslr → webcam" in text
 
 
+def test_later_trials_in_the_text_are_those_of_the_table():
+    trials = pd.read_csv(ROOT / "results" / "selection.csv")
+    means = trials.groupby("setting")[["accuracy", "map_target"]].mean()
+    weights = ("beta1 alpha1", "beta1 alpha.01", "beta1 rate1e-4")
+    later = [f"labels csh T.{t} {weight}" for t in (7, 9) for weight in weights]
+    later += ["labels csh T.7 beta1 eps0", "labels csh T.7 beta.1", *(f"labels csh1 T.7 beta1 chi{x}" for x in (3, 30))]
+    assert len(later) == 10 and (trials[trials["setting"].isin(later)]["seed"] == 0).all()
+    low, high, best = means.loc[later].min(), means.loc[later].max(), means.loc["labels full T.7 beta1 adversarial.01"]
+    assert not (means.loc[later] > best).all(axis=1).any()
+    text = " ".join(README.split())
+    assert f"between {low['accuracy']:.1f} and {high['accuracy']:.1f} by accuracy" in text
+    assert f"between {low['map_target']:.1f} and {high['map_target']:.1f} by MAP" in text
+
+
 def test_selection_by_retrieval_in_the_text_is_that_of_the_trials():
     trials = pd.read_csv(ROOT / "results" / "selection.csv").dropna(subset="map_target")
     trials = trials[trials["setting"].str.startswith("labels")]
