@@ -393,7 +393,7 @@ def test_real_features_are_those_of_the_committed_results():
 
 @pytest.mark.real_data("office31")
 def test_a_probe_on_amazon_names_three_quarters_of_webcam(monkeypatch):
-    """Only where the features are in the cache. By C, the inverse of the penalty: 0.01 78 %, 1 75 %, 10 74 %, 100 68 %."""
+    """Only where the features are in the cache. By C: 0.01 78 %, 1 75 %, 10 74 %, 100 68 %."""
     from sklearn.linear_model import LogisticRegression
 
     monkeypatch.setattr(features, "extract", lambda *args, **options: pytest.skip("the features are not in the cache"))
