@@ -262,6 +262,15 @@ def test_the_ablation_in_the_text_is_that_of_the_results():
     assert max(highs[1::2]) < TABLE4[tuple("csha")][pairs[1]] - TABLE4[tuple("csh")][pairs[1]]
     assert not any(shown(name, row) != [False, False] for name in tables for row in (l_h, l_1))
 
+    part = added[with_it].xs("svhn7k->mnist", level="column")
+    assert (part["n"] == 5).all() and (part["low"] > 0).tolist() == [True, False, False, False]
+    assert (part["high"] > 0).all()
+    numbers = ("{:.1f} points ({:.1f} to {:.1f})", "does not show ({:.1f}, {:.1f} to {:.1f})")
+    for row, wording in zip((l_s, l_a), numbers, strict=True):
+        assert wording.format(*part.loc[row, ["mean", "low", "high"]]) in text
+    assert f"the paper's {added[with_it].loc[(l_a, 'svhn->mnist'), 'paper']:.1f} points of $L_a$ on S → M" in text
+    assert not added[without].loc[(l_s, "svhn7k->mnist"), "n"] and "Without batch norm this pair was not run" in text
+
     def cells(name, label, column="mean"):
         table = study_table(tables[name], results, "cpu").set_index(["method", "column"])
         return "{:.1f} and {:.1f}".format(*(table.loc[(label, pair), column] for pair in pairs))
