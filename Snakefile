@@ -47,11 +47,12 @@ CODE = Path(igan_lib.__file__).parent
 TABLE_CODE = [CODE / f"{name}.py" for name in ("paper", "studies", "study_tables", "tables")]
 
 
-BENCHMARKS = sorted(sweep.results.glob("benchmarks*.json"))  # 06 and 07 show some, where they were measured
+BENCHMARKS = sorted(sweep.results.glob("benchmarks*.json"))  # 06, 07 and the report show some, where they were measured
 COPIES = [sweep.copy_of(notebook) for notebook in sweep.notebooks()]
 # Those that are there already: one may be drawn anew by hand, in JupyterLab.
 PICTURES = sorted(path for kind in ("png", "svg") for path in sweep.pictures.glob(f"*.{kind}"))
-REPORT_CODE = [CODE / name for name in ("paper_claims.py", "effects.py", "claims.py", "report.py", "report.html.jinja")]
+REPORT_CODE = [CODE / f"{name}.py" for name in ("paper_claims", "effects", "claims", "durations", "report")]
+REPORT_CODE += [CODE / "report.html.jinja"]
 
 
 rule all:
@@ -155,8 +156,8 @@ for study in sweep.chosen():
 
 
 # The copy alone is the output. Snakemake removes outputs before it makes them anew, and without data or weights there
-# are fewer figures: notebook 08 then shows the Figure 2 that is there. A notebook writes its tables once more, from the
-# same runs, so Snakemake finds them as they were. It asks for them all the same: one that can't be written, for a
+# are fewer figures: notebook 08 then shows the Figure 2 that is there. A notebook writes most of its tables once more,
+# from the same runs, so Snakemake finds them as they were. It asks for them all the same: one that can't be written, for a
 # damaged result, is not to appear by the back door.
 for notebook in sweep.notebooks():
 
@@ -195,6 +196,7 @@ rule write_report:
         wanted(*sweep.chosen()),
         COPIES,
         PICTURES,
+        BENCHMARKS,
         REPORT_CODE,
     output:
         sweep.report,

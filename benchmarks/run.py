@@ -214,16 +214,16 @@ def main() -> None:
     parser.add_argument("--losses-only", action="store_true", help="measure Table 4's steps alone, keep what is there")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "benchmarks.json", help="where to write")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     keep_freed_memory()  # as `fit` does
-
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     if arguments.losses_only:
         kept = json.loads(arguments.output.read_text(encoding="utf-8"))
+        torch.set_num_threads(kept["threads"])  # what the file says of its numbers stays true
         for name in devices:
-            kept[name]["losses_ms"] = measure_losses(pick_device(name), arguments.rounds)
+            kept.setdefault(name, {})["losses_ms"] = measure_losses(pick_device(name), arguments.rounds)
         write_text(arguments.output, json.dumps(kept, indent=1) + "\n")
         return
+    torch.set_num_threads(arguments.threads)
     found: dict[str, object] = {"torch": torch.__version__, "threads": arguments.threads, "batch": BATCH}
     for name in devices:
         device = pick_device(name)

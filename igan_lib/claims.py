@@ -13,13 +13,11 @@ A claim of several parts holds where all hold, and has the verdict of its worst 
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
 
 import pandas as pd
 
 from igan_lib.effects import VERDICTS, Effect, Evidence, readable
 from igan_lib.experiment import RunResult
-from igan_lib.files import write_text
 from igan_lib.paper import AVERAGES, S_M, TABLES
 from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
 from igan_lib.tables import SEEDS_FOR_A_VERDICT
@@ -198,7 +196,7 @@ def _told(parts: list[Effect]) -> str:
     weakest = min(parts, key=_strength)
     verdicts = [part.verdict for part in parts]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in reversed(VERDICTS) if verdict in verdicts)
-    below = sum(part.n > 1 and part.interval[2] < 0 for part in parts)
+    below = sum(part.interval[2] < 0 for part in parts)  # never of NaN, where there is no interval
     return f"{len(parts)} differences: {counts}; {below} with an interval below zero; the weakest: {weakest}."
 
 
@@ -219,8 +217,3 @@ def averages() -> pd.DataFrame:
             # Half a hundredth, and what floating point adds to it.
             lines.append([table, label, average, computed, abs(average - computed) < 0.005 + 1e-9])
     return pd.DataFrame(lines, columns=["table", "row", "printed", "computed", "follows"])
-
-
-def write_claims(table: pd.DataFrame, path: Path) -> None:
-    """Write a table of `decide` or `claim_parts` as CSV."""
-    write_text(path, table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from igan_lib.claims import averages, claim_parts, decide, write_claims
+from igan_lib.claims import averages, claim_parts, decide
 from igan_lib.durations import step_milliseconds
 from igan_lib.effects import VERDICTS, Evidence
 from igan_lib.experiment import RunResult
@@ -21,7 +21,7 @@ from igan_lib.files import write_text
 from igan_lib.paper_claims import CLAIMS, SLIPS
 from igan_lib.studies import STUDIES, Study, office_studies, own_folder
 from igan_lib.study_tables import missing_runs, run_seconds, study_table, wide
-from igan_lib.tables import read_results
+from igan_lib.tables import read_results, write_csv
 from igan_lib.workflow import Sweep
 
 # The pictures that belong to a table, and the others with a heading; one that was not drawn yet is left out.
@@ -61,8 +61,8 @@ def write_report(sweep: Sweep, figures: Path) -> list[str]:
     figures = own_folder(figures, sweep.profile, sweep.backbone, sweep.regime, sweep.pairs)
     evidence = Evidence(results, sweep.profile, studies)
     claims = decide(evidence)
-    write_claims(claims, sweep.report.with_name("claims.csv"))
-    write_claims(claim_parts(evidence), sweep.report.with_name("claims_parts.csv"))
+    write_csv(claims, sweep.report.with_name("claims.csv"))
+    write_csv(claim_parts(evidence), sweep.report.with_name("claims_parts.csv"))
     verdicts = Counter(claims["verdict"])
     readings = {claim.id: claim.reading for claim in CLAIMS}
     page = _template().render(

@@ -9,7 +9,7 @@ import pandas as pd
 from igan_lib.experiment import ExperimentConfig, RunResult
 from igan_lib.files import write_text
 from igan_lib.studies import S_M_PART, Row, Study, column
-from igan_lib.tables import judged, t_interval
+from igan_lib.tables import judged, t_interval, write_csv
 
 COLUMNS = ["method", "column", "backbone", "protocol", "profile"]
 COLUMNS += ["n", "mean", "low", "high", "paper", "delta", "verdict"]
@@ -51,13 +51,13 @@ def study_table(study: Study, results: Iterable[RunResult], profile: str) -> pd.
     lines = []
     averaged = [pair for pair in study.pairs if pair != S_M_PART]
     for row in study.rows:
-        by_pair = [cells.values(row, pair) for pair in study.pairs]
-        for pair, values in zip(study.pairs, by_pair, strict=True):
+        by_pair = {pair: cells.values(row, pair) for pair in study.pairs}
+        for pair, values in by_pair.items():
             backbone = study.config(row, pair, 0, profile).network
             printed = row.paper.get(column(pair))
             lines.append(_line(row, column(pair), backbone, study, profile, list(values.values()), printed))
         if len(averaged) > 1:
-            of_averaged = [cells.values(row, pair) for pair in averaged]
+            of_averaged = [by_pair[pair] for pair in averaged]
             common = set.intersection(*map(set, of_averaged))
             means = [sum(values[seed] for values in of_averaged) / len(averaged) for seed in sorted(common)]
             printed = _mean([row.paper.get(column(pair)) for pair in averaged])
@@ -243,14 +243,10 @@ def write_tables(study: Study, results: Iterable[RunResult], profile: str, folde
         The long table.
     """
     table = study_table(study, results, profile)
-    write_text(folder / f"{study.name}.csv", _csv(table))
+    write_csv(table, folder / f"{study.name}.csv")
     cells = wide(table)
     write_text(folder / f"{study.name}.md", f"{study.title}, profile {profile}\n\n{to_markdown(cells)}\n")
     write_text(folder / f"{study.name}.tex", to_latex(cells, f"{study.title}, profile {profile}") + "\n")
     if study.differences:
-        write_text(folder / f"{study.name}-differences.csv", _csv(own_differences(study, results, profile)))
+        write_csv(own_differences(study, results, profile), folder / f"{study.name}-differences.csv")
     return table
-
-
-def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False, float_format="%.4f", lineterminator="\n")

@@ -10,6 +10,7 @@ from scipy import stats
 
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult, preset, read_result
+from igan_lib.files import write_text
 from igan_lib.paper import TABLE1
 
 SEEDS_FOR_A_VERDICT = 5
@@ -64,6 +65,11 @@ def judged(values: Iterable[float], paper: float | None, *, at_least: bool = Tru
     mean, low, high = t_interval(data)
     delta = math.nan if paper is None else mean - paper
     return [len(data), mean, low, high, paper, delta, verdict(len(data), low, high, paper, at_least=at_least)]
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table without its index, numbers to four decimals, the same on every platform."""
+    write_text(path, table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
 
 
 def read_results(folder: Path) -> tuple[list[RunResult], list[str]]:

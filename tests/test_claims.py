@@ -4,12 +4,13 @@ import pandas as pd
 import pytest
 from claim_makers import results, table4
 
-from igan_lib.claims import COLUMNS, claim_parts, decide, decide_on_table, write_claims
+from igan_lib.claims import COLUMNS, claim_parts, decide, decide_on_table
 from igan_lib.effects import VERDICTS, Evidence
 from igan_lib.experiment import RunResult
 from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
 from igan_lib.studies import A_D, A_W, M_U, S_M_PART, STUDIES, U_M, W_A, office_studies
 from igan_lib.studies import S_M as SVHN
+from igan_lib.tables import write_csv
 
 OFFICE = (W_A, A_W, A_D)
 
@@ -276,7 +277,7 @@ def test_every_difference_has_a_line_of_its_own():
 
 def test_the_csv_holds_what_was_decided(tmp_path):
     table = decide(Evidence(results("table1", "igan", M_U, near(96.5))))
-    write_claims(table, tmp_path / "results" / "claims.csv")
+    write_csv(table, tmp_path / "results" / "claims.csv")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "results" / "claims.csv", dtype={"section": str}), table)
 
 

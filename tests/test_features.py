@@ -392,15 +392,16 @@ def test_real_features_are_those_of_the_committed_results():
 
 
 @pytest.mark.real_data("office31")
-def test_a_probe_on_amazon_names_three_quarters_of_webcam(monkeypatch):
-    """Only where the features are in the cache. By C: 0.01 78 %, 1 75 %, 10 74 %, 100 68 %."""
+@pytest.mark.parametrize(("c", "share"), [(0.01, 78.5), (1, 75.5), (10, 73.6), (100, 68.2)])
+def test_a_probe_on_amazon_names_three_quarters_of_webcam(monkeypatch, c, share):
+    """Only where the features are in the cache; about 71 % between the last two."""
     from sklearn.linear_model import LogisticRegression
 
     monkeypatch.setattr(features, "extract", lambda *args, **options: pytest.skip("the features are not in the cache"))
     pair = load_feature_pair("amazon", "webcam", progress=False)
     source, target = pair.source.train, pair.target.test
-    probe = LogisticRegression(max_iter=300).fit(source.images.numpy(), source.labels.numpy())
-    assert 74 < 100 * probe.score(target.images.numpy(), target.labels.numpy()) < 77
+    probe = LogisticRegression(C=c, max_iter=1000).fit(source.images.numpy(), source.labels.numpy())
+    assert 100 * probe.score(target.images.numpy(), target.labels.numpy()) == pytest.approx(share, abs=1)
 
 
 # Two processes

@@ -167,7 +167,7 @@ def test_the_share_of_pseudo_labels_in_the_text_is_that_of_the_histories():
         and not is_stale(result)
     ]
     assert len(shares) == 5
-    assert f"{min(shares)} to {max(shares)} % of the training images\n  have" in README
+    assert f"{min(shares)} to {max(shares)} % of the training images have" in " ".join(README.split())
 
 
 def test_the_quickstart_s_seeds_are_those_of_the_results():

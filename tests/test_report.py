@@ -57,6 +57,7 @@ class Page(HTMLParser):
 
 def some_results():
     found = table4((20.0, 0.9, 4.0, 0.5), (M_U, U_M))
+    found += table4((1, 1, 1, 1), (M_U,), study="table4-no-batch-norm")
     for label in ("igan", "DAH"):
         for pair in (W_A, A_W, A_D):
             found += results("table3", label, pair, [70, 71, 72])
@@ -139,6 +140,9 @@ def test_table_4_tells_what_a_run_and_a_step_of_each_row_cost(page):
     runs = "360 s on mnist → usps, 360 s on usps → mnist"
     assert f"L_c: {runs}; 50 ms a step (28 pixels), 200 ms a step (32 pixels)" in costs
     assert f"L_c+L_s+L_h+L_a: {runs}; 131 ms a step (28 pixels)" in costs
+    # The networks whose steps were measured have batch norm.
+    without = page.text[page.text.index(STUDIES["table4-no-batch-norm"].title) :]
+    assert "L_c: 360 s on mnist → usps L_c+L_s: " in without and "ms a step" not in without
 
 
 def test_holes_failures_and_damaged_files_are_listed(page):

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -207,8 +208,6 @@ def test_wide_shows_cells_holes_and_the_paper():
 
 
 def test_files_hold_the_same_table_in_three_forms(tmp_path):
-    import pandas as pd
-
     table = write_tables(STUDY, some_results(), "smoke", tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made_up.csv", "made_up.md", "made_up.tex"]
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "made_up.csv"), table, check_exact=False, rtol=1e-3)
@@ -218,8 +217,6 @@ def test_files_hold_the_same_table_in_three_forms(tmp_path):
 
 @pytest.mark.parametrize(("kind", "made"), [("above", paired_differences), ("first", differences_to_first)])
 def test_a_study_that_is_about_differences_has_them_in_a_file(tmp_path, kind, made):
-    import pandas as pd
-
     study = replace(STUDY, differences=kind)
     write_tables(study, some_results(), "smoke", tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(study.files) and len(study.files) == 4
