@@ -5,6 +5,7 @@ import pytest
 from claim_makers import results, table4
 
 from igan_lib.claims import COLUMNS, claim_parts, decide, decide_on_table
+from igan_lib.config import ALL_LOSSES
 from igan_lib.effects import VERDICTS, Evidence
 from igan_lib.experiment import RunResult
 from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
@@ -184,6 +185,20 @@ def test_each_loss_must_add_something():
     line = decided(table4((1.0, -0.5, 1.0, 1.0), pairs), "4-each")
     assert line.verdict == "not reproduced" and "6 reproduced, 1 not reproduced" in line.numbers
     assert decided(table4((1.0, 1.0, 1.0, 1.0), (M_U, U_M)), "4-each").verdict == "direction only"
+
+
+def test_an_interval_that_holds_zero_is_not_counted_as_below_it():
+    runs = table4((1.0, 1.0, 1.0, 0.0), (M_U, U_M))
+    around = {0: 1.0, 1: -1.0, 2: 1.0, 3: -1.0, 4: 0.0}
+    runs = [
+        run.model_copy(
+            update={"metrics": {"target_accuracy": run.metrics["target_accuracy"] + around[run.config.seed]}}
+        )
+        if run.config.losses == ALL_LOSSES
+        else run
+        for run in runs
+    ]
+    assert "; 0 with an interval below zero; " in decided(runs, "4-each").numbers
 
 
 def test_larger_batches_must_help_at_each_doubling():
