@@ -231,9 +231,9 @@ def _readme(arguments: argparse.Namespace) -> int:
         print(f"error: {sentence}", file=sys.stderr)
     if damaged:
         return 1
-    copies = arguments.results / "notebooks"
-    texts = [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb")), *sorted(copies.glob("*.ipynb"))]
-    changed = [path for path in texts if fill(path, results, copies)]
+    notebooks = (folder / "notebooks" for folder in (ROOT, arguments.results))
+    texts = [ROOT / "README.md", *(path for folder in notebooks for path in sorted(folder.glob("*.ipynb")))]
+    changed = [path for path in texts if fill(path, results, arguments.results)]
     for path in changed:
         print(f"filled {path}")
     if not changed:

@@ -19,7 +19,7 @@ import pandas as pd
 from igan_lib.effects import VERDICTS, Effect, Evidence, readable
 from igan_lib.experiment import RunResult
 from igan_lib.paper import AVERAGES, S_M, TABLES
-from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
+from igan_lib.paper_claims import CLAIMS, Claim, Step
 from igan_lib.tables import SEEDS_FOR_A_VERDICT
 
 COLUMNS = ["claim", "section", "sentence", "verdict", "numbers", "n"]
@@ -115,9 +115,12 @@ def _limit(evidence: Evidence, study: str, row: str, names: list[str], whole: bo
 def _over(
     evidence: Evidence, study: str, step: Step, names: list[str], size: float | None, whole: bool = True
 ) -> Effect:
-    values = tuple(evidence.differences(study, step, names).values())
+    by_seed = evidence.differences(study, step, names)
+    base = evidence.average(study, step.base, names)
+    room = 100 - sum(base[seed] for seed in by_seed) / len(by_seed) if by_seed else math.inf
     what = f"{step.row} over {step.base} {readable(*names)}"
-    return Effect(what, values, size, _limit(evidence, study, step.row, names, whole), "no runs")
+    limit = _limit(evidence, study, step.row, names, whole)
+    return Effect(what, tuple(by_seed.values()), size, limit, "no runs", room)
 
 
 def _added(step: Step) -> str:
@@ -144,20 +147,22 @@ TESTS = {
 }
 
 
+def effects_of(evidence: Evidence, claim: Claim) -> list[tuple[str, Effect]]:
+    """The differences that a claim rests on, in the order of its checks, each with its check's `beside`."""
+    return [
+        (check.beside, effect) for check in claim.checks for effect in TESTS[check.test](evidence, **check.arguments)
+    ]
+
+
 def decide(evidence: Evidence, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     """One line a claim: verdict, the numbers behind it as a sentence, and n, the seeds of the part with the fewest."""
     lines = []
     for claim in claims:
-        parts = [part for check in claim.checks if not check.beside for part in _effects(evidence, check)]
+        found = effects_of(evidence, claim)
+        parts = [effect for beside, effect in found if not beside]
         worst = min(parts, key=lambda part: VERDICTS.index(part.verdict))
-        beside = [
-            f"{check.beside}: {effect}"
-            for check in claim.checks
-            if check.beside
-            for effect in _effects(evidence, check)
-            if effect.n
-        ]
-        numbers = _told(parts) + (f" Not judged: {'; '.join(beside)}." if beside else "")
+        others = [f"{beside}: {effect}" for beside, effect in found if beside and effect.n]
+        numbers = told(parts) + (f" Not judged: {'; '.join(others)}." if others else "")
         n = min(part.n for part in parts)
         lines.append([claim.id, claim.section, claim.sentence, worst.verdict, numbers, n])
     return pd.DataFrame(lines, columns=COLUMNS)
@@ -167,11 +172,10 @@ def claim_parts(evidence: Evidence, claims: Iterable[Claim] = CLAIMS) -> pd.Data
     """One line a difference that a claim rests on, in per cent points; `remark`: what limits it, or why it has none."""
     lines = []
     for claim in claims:
-        for check in claim.checks:
-            for part in _effects(evidence, check):
-                verdict = "not judged" if check.beside else part.verdict
-                remark = "; ".join(filter(None, (check.beside, part.limit if part.n else part.reason)))
-                lines.append([claim.id, part.what, part.n, *part.interval, part.printed, verdict, remark])
+        for beside, part in effects_of(evidence, claim):
+            verdict = "not judged" if beside else part.verdict
+            remark = "; ".join(filter(None, (beside, part.limits if part.n else part.reason)))
+            lines.append([claim.id, part.what, part.n, *part.interval, part.printed, verdict, remark])
     return pd.DataFrame(lines, columns=PART_COLUMNS).astype({"printed": float})
 
 
@@ -180,11 +184,7 @@ def decide_on_table(number: int, results: Iterable[RunResult], profile: str = "c
     return decide(Evidence(results, profile), [claim for claim in CLAIMS if claim.id.startswith(f"{number}-")])
 
 
-def _effects(evidence: Evidence, check: Check) -> list[Effect]:
-    return TESTS[check.test](evidence, **check.arguments)
-
-
-def _told(parts: list[Effect]) -> str:
+def told(parts: list[Effect]) -> str:
     """The parts one by one; of many the weakest, and how many have which verdict."""
     if len(parts) == 1:
         return f"{parts[0]}."

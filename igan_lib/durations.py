@@ -1,14 +1,18 @@
 """Times as they are told to a reader, from what was recorded: executed notebooks, runs and benchmarks."""
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
 import nbformat
+import pandas as pd
 
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult
+from igan_lib.studies import Study
+from igan_lib.study_tables import run_seconds
 from igan_lib.tables import is_stale
 
 
@@ -68,3 +72,20 @@ def step_milliseconds(results: Path) -> dict[str, dict[str, float]]:
     """
     path = results / "benchmarks.json"
     return json.loads(path.read_text(encoding="utf-8"))["cpu"].get("losses_ms", {}) if path.exists() else {}
+
+
+def costs(study: Study, results: Iterable[RunResult], folder: Path, profile: str) -> pd.DataFrame:
+    """What each row of a study costs, as text: seconds of a run on each pair and, for Table 4, milliseconds of a step.
+
+    Steps were measured in turn in one run, so they compare. Runs are told as they were recorded (`run_seconds`), maybe
+    by different versions of the code: a few seconds between two rows say nothing.
+
+    Args:
+        folder: that of benchmarks.json.
+    """
+    runs = run_seconds(study, results, profile)
+    table = runs.rename(columns=lambda name: f"s a run, {name.replace('->', ' → ')}")
+    # Steps are measured on the networks of the presets, whose encoder has batch norm.
+    for size, steps in step_milliseconds(folder).items() if study.name == "table4" else ():
+        table[f"ms a step, {size}"] = pd.Series(steps)
+    return table.map(lambda value: "" if math.isnan(value) else f"{value:.0f}")

@@ -9,10 +9,11 @@ An effect is in per cent points, with its 95 % t-interval over seeds. The rules,
 - "direction only": it lies above zero, and below the printed difference, or that lies inside it by its width alone;
 - "reproduced": it lies above zero, and the printed difference lies inside it or below it.
 
-A loss that the paper concedes (a printed difference below zero) is reproduced where ours is no larger, so where the
+A deficit that the paper concedes (a printed difference below zero) is reproduced where ours is no larger, so where the
 printed difference lies inside the interval or below it, undecided where it lies inside by the interval's width alone,
-and not reproduced otherwise. Where the paper prints no difference, the sign decides. By its width alone: as in
-`tables.verdict`.
+and not reproduced otherwise. Where the paper prints no difference, the sign decides. So it does where the row that ours
+is compared with leaves less than the printed difference below 100 %: no result could reach it, and this counts at best
+as "direction only". By its width alone: as in `tables.verdict`.
 """
 
 import math
@@ -27,6 +28,7 @@ from igan_lib.tables import SEEDS_FOR_A_VERDICT, by_width_alone, t_interval
 
 # From worst to best: a claim of several parts is as good as the worst of them.
 VERDICTS = ("not reproduced", "not run", "too few seeds", "undecided", "direction only", "reproduced")
+NARROW = 0.05  # points, a test image of USPS: how narrowly a printed difference is reached is said below it
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Effect:
     printed: float | None = None  # None: only a sign is claimed
     limit: str = ""  # why it counts at best as "direction only"
     reason: str = ""  # why there are no values
+    room: float = math.inf  # points from what it is compared with to 100 %: no difference can be larger
 
     @property
     def n(self) -> int:
@@ -55,24 +58,37 @@ class Effect:
         _, low, high = self.interval
         if len(self.values) < SEEDS_FOR_A_VERDICT:
             return "too few seeds" if self.values else "not run"
-        reached = self.printed is None or self.printed <= high
-        chance = self.printed is not None and by_width_alone(self.printed, low, high)
-        if self.printed is not None and self.printed < 0:
+        size = None if self._no_room else self.printed
+        reached = size is None or size <= high
+        chance = size is not None and by_width_alone(size, low, high)
+        if size is not None and size < 0:
             found = "undecided" if chance else "reproduced" if reached else "not reproduced"
         elif low > 0:
             found = "reproduced" if reached and not chance else "direction only"
         else:
             found = "undecided" if reached and high > 0 else "not reproduced"
-        return "direction only" if self.limit and found == "reproduced" else found
+        return "direction only" if self.limits and found == "reproduced" else found
+
+    @property
+    def _no_room(self) -> bool:
+        return self.printed is not None and self.printed > self.room
+
+    @property
+    def limits(self) -> str:
+        """Why it counts at best as "direction only"; empty where it may be more."""
+        room = f"the other row leaves {self.room:.1f} points, less than printed" if self._no_room else ""
+        return "; ".join(filter(None, (self.limit, room)))
 
     def __str__(self) -> str:
         if not self.values:
             return f"{self.what}: not run, {self.reason}"
         mean, low, high = self.interval
         spread = "" if math.isnan(low) else f" ({low:+.2f} to {high:+.2f})"
-        printed = "" if self.printed is None else f", printed {self.printed:+.2f}"
-        limit = f", {self.limit}" if self.limit else ""
-        return f"{self.what}: {mean:+.2f}{spread}, n = {len(self.values)}{printed}{limit}"
+        printed = "" if self.printed is None else f", paper {self.printed:+.2f}"
+        if self.printed is not None and self.verdict == "reproduced" and high - self.printed < NARROW:
+            printed += f" (reached by {high - self.printed:.3f})"
+        limits = f", {self.limits}" if self.limits else ""
+        return f"{self.what}: {mean:+.2f}{spread}, n = {len(self.values)}{printed}{limits}"
 
 
 class Evidence:
@@ -122,8 +138,16 @@ class Evidence:
         for name in names:
             row, base = self.values(study, step.row, name), self.values(study, step.base, name)
             by_column.append({seed: row[seed] - base[seed] for seed in row.keys() & base.keys()})
-        common = set.intersection(*map(set, by_column)) if by_column else set()
-        return {seed: sum(values[seed] for values in by_column) / len(by_column) for seed in sorted(common)}
+        return _mean_by_seed(by_column)
+
+    def average(self, study: str, label: str, names: Iterable[str]) -> dict[int, float]:
+        """Seed -> value of a row, mean over the columns, of the seeds that all of them have."""
+        return _mean_by_seed([self.values(study, label, name) for name in names])
+
+
+def _mean_by_seed(by_column: list[dict[int, float]]) -> dict[int, float]:
+    common = set.intersection(*map(set, by_column)) if by_column else set()
+    return {seed: sum(values[seed] for values in by_column) / len(by_column) for seed in sorted(common)}
 
 
 def as_pair(name: str) -> tuple[str, str]:

@@ -10,17 +10,14 @@ from igan_lib.tables import SEEDS_FOR_A_VERDICT, SEEDS_FOR_AN_INTERVAL
 def finding(mean: float, low: float, high: float, n: int) -> str:
     """A difference in points with what its 95 % interval says of it.
 
-    "gain" or "loss": the interval lies above or below zero; "not shown": it holds zero, so these seeds show no effect
-    in either direction; with fewer than five seeds "so far" is added. "one seed", "two seeds": too few for an
-    interval; "not run": nothing.
+    "higher" or "lower": the interval lies above or below zero; "not shown": it holds zero, so these seeds show no
+    effect in either direction. Fewer than five seeds have no such word, fewer than three no interval; "not run": none.
     """
     if n == 0:
         return "not run"
     if n < SEEDS_FOR_AN_INTERVAL:
         return f"{'one seed' if n == 1 else 'two seeds'}, {mean:+.1f}"
-    word = "gain" if low > 0 else "loss" if high < 0 else "not shown"
-    if n < SEEDS_FOR_A_VERDICT:
-        word += " so far"
+    word = "too few seeds" if n < SEEDS_FOR_A_VERDICT else "higher" if low > 0 else "lower" if high < 0 else "not shown"
     return f"{word}, {mean:+.1f} ({low:+.1f} to {high:+.1f}) n={n}"
 
 

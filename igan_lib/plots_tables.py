@@ -13,7 +13,8 @@ from igan_lib.style import INK, SOURCE_COLOUR, TARGET_COLOUR, WIDTH, new_figure
 from igan_lib.tables import SEEDS_FOR_AN_INTERVAL
 
 OURS, PAPER = SOURCE_COLOUR, TARGET_COLOUR
-PAPER_BELOW = 0.28  # of the distance between two lines
+PAPER_BELOW = ABOVE = 0.28  # of the distance between two lines
+SEEDS = "#777777"
 
 
 def intervals(table: pd.DataFrame, *, unit: str = "accuracy, %") -> Figure:
@@ -32,11 +33,15 @@ def intervals(table: pd.DataFrame, *, unit: str = "accuracy, %") -> Figure:
 def differences(table: pd.DataFrame) -> Figure:
     """One panel a column of `paired_differences`: what each row adds to the one above, on the same seeds.
 
-    Dots, bars and diamonds as in `intervals`. Each panel has an axis of its own; all of them show zero.
+    Dots, bars and diamonds as in `intervals`, and a small grey dot for each seed (`by_seed`), since one of them may
+    make the mean. Each panel has an axis of its own; all of them show zero.
     """
     fig = _panels(table, "difference, points")
-    for ax in fig.axes:
+    names = dict.fromkeys(table["column"])
+    for ax, name in zip(fig.axes, names, strict=True):
         ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
+        for row, values in enumerate(table.loc[table["column"] == name, "by_seed"]):
+            ax.plot(values, [row - ABOVE] * len(values), "o", color=SEEDS, markersize=2.5, clip_on=False, zorder=2)
     return fig
 
 
@@ -62,7 +67,7 @@ def _panels(table: pd.DataFrame, unit: str) -> Figure:
             _counts(ax, rows, lines["n"])
     axes[0, 0].set_yticks(rows, [_formula(method) for method in methods])
     axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
-    fig.legend(handles=_key(table, run), loc="outside lower center", ncols=3)
+    fig.legend(handles=_key(table, run), loc="outside lower center", ncols=4)
     return fig
 
 
@@ -106,10 +111,12 @@ def _key(table: pd.DataFrame, run: pd.DataFrame) -> list[Line2D]:
     if few.any():
         whose = "" if keys else f"{ours}: "
         keys.append(_dot(f"{whose}fewer than three seeds, no interval", linestyle="", markerfacecolor="white"))
+    if "by_seed" in table and len(run):
+        keys.append(_dot("each seed", linestyle="", markersize=2.5, color=SEEDS))
     if table["paper"].notna().any():
         keys.append(_dot("paper", marker="D", linestyle="", markerfacecolor="none", color=PAPER))
     return keys
 
 
-def _dot(label: str, **style: str) -> Line2D:
+def _dot(label: str, **style: str | float) -> Line2D:
     return Line2D([], [], label=label, **{"marker": "o", "markersize": 5, "color": OURS, **style})

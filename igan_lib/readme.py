@@ -5,11 +5,14 @@ What is filled stands between two comments that no reader sees:
     <!-- study: table1 --> the table of that study <!-- end -->
     <!-- added: table4 with, table4-no-batch-norm without --> what each row adds to the one above it, or how it differs
         from the first one, in these studies, each under its title <!-- end -->
+    <!-- costs: table4 --> what a run and a step of each row of that study took <!-- end -->
     <!-- claims: verdicts --> the paper's claims and their verdicts <!-- end -->
     <!-- time: notebook 00_quickstart --> how long the executed copy of that notebook took <!-- end -->
     <!-- time: run igan mnist usps --> how long a run of that method and pair takes <!-- end -->
+    <!-- measured: benchmarks.json cpu/step/ratio .2f --> a number of that file, by keys and format <!-- end -->
 """
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +20,7 @@ from pathlib import Path
 import nbformat
 
 from igan_lib.claims import decide
-from igan_lib.durations import notebook_seconds, preset_seconds, spoken
+from igan_lib.durations import costs, notebook_seconds, preset_seconds, spoken
 from igan_lib.effects import Evidence
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult
@@ -28,17 +31,19 @@ from igan_lib.study_tables import own_differences, study_table, to_markdown, wid
 
 ADDED = re.compile(r"<!-- added: (.*?) -->\n.*?<!-- end -->", flags=re.DOTALL)
 TABLE = re.compile(r"<!-- study: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
+COSTS = re.compile(r"<!-- costs: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
 CLAIMS = re.compile(r"<!-- claims: verdicts -->\n.*?<!-- end -->", flags=re.DOTALL)
 TIME = re.compile(r"<!-- time: (.*?) -->.*?<!-- end -->")
+MEASURED = re.compile(r"<!-- measured: (\S+) (.*?) (\S+) -->.*?<!-- end -->")
 
 
-def filled(text: str, results: Iterable[RunResult], copies: Path, profile: str = "cpu") -> str:
-    """`text` with the table of each named study and each named time between its two comments.
+def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str = "cpu") -> str:
+    """`text` with what each comment names between it and its end.
 
     Args:
         text: Markdown.
         results: of the runs.
-        copies: folder of the executed notebooks.
+        folder: `results`, with the executed notebooks and the benchmarks.
         profile: of the runs that count.
 
     Raises:
@@ -69,6 +74,10 @@ def filled(text: str, results: Iterable[RunResult], copies: Path, profile: str =
         head = "added" if {each.differences for each in asked} == {"above"} else "changed"
         return f"<!-- added: {found.group(1)} -->\n{to_markdown(cells, head=head)}\n<!-- end -->"
 
+    def cost(found: re.Match[str]) -> str:
+        cells = costs(study(found.group(1)), results, folder, profile)
+        return f"<!-- costs: {found.group(1)} -->\n{to_markdown(cells)}\n<!-- end -->"
+
     def claims(found: re.Match[str]) -> str:
         table = decide(Evidence(results, profile)).rename(columns={"sentence": "the paper"}).set_index("section")
         cells = table[["the paper", "verdict", "n"]].astype(str)
@@ -77,7 +86,7 @@ def filled(text: str, results: Iterable[RunResult], copies: Path, profile: str =
     def time(found: re.Match[str]) -> str:
         match found.group(1).split():
             case "notebook", name:
-                seconds = notebook_seconds(copies / f"{name}.ipynb")
+                seconds = notebook_seconds(folder / "notebooks" / f"{name}.ipynb")
             case "run", method, source, target:
                 seconds = preset_seconds(results, method, source, target, profile)
             case _:
@@ -87,26 +96,46 @@ def filled(text: str, results: Iterable[RunResult], copies: Path, profile: str =
                 )
         return f"<!-- time: {found.group(1)} -->{spoken(seconds)}<!-- end -->"
 
-    kinds = (("study: NAME", TABLE), ("added: NAME TITLE", ADDED), ("claims: verdicts", CLAIMS), ("time: WHAT", TIME))
-    for kind, block in kinds:
+    def number(found: re.Match[str]) -> str:
+        file, keys, form = found.groups()
+        try:
+            value = json.loads((folder / file).read_text(encoding="utf-8"))
+            for key in keys.split("/"):
+                value = value[key]
+        except (OSError, LookupError, TypeError) as error:
+            raise ConfigError(
+                f"Expected {keys} in {file}, found none for {error}: measure it with make bench, or correct the text."
+            ) from error
+        return f"<!-- measured: {file} {keys} {form} -->{value:{form}}<!-- end -->"
+
+    kinds = (
+        ("study: NAME", TABLE, table),
+        ("added: NAME TITLE", ADDED, added),
+        ("costs: NAME", COSTS, cost),
+        ("claims: verdicts", CLAIMS, claims),
+        ("time: WHAT", TIME, time),
+        ("measured: FILE KEYS FORMAT", MEASURED, number),
+    )
+    for kind, block, fills in kinds:
         if len(block.findall(text)) != text.count(f"<!-- {kind.split()[0]} "):
             raise ConfigError(
                 f"Expected <!-- end --> after each <!-- {kind} --> of the text, found one without: write it in."
             )
-    return TIME.sub(time, CLAIMS.sub(claims, ADDED.sub(added, TABLE.sub(table, text))))
+        text = block.sub(fills, text)
+    return text
 
 
-def fill(path: Path, results: Iterable[RunResult], copies: Path, profile: str = "cpu") -> bool:
+def fill(path: Path, results: Iterable[RunResult], folder: Path, profile: str = "cpu") -> bool:
     """Fill a Markdown file, or the Markdown cells of a notebook, in place; whether anything changed."""
     results, before = list(results), path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         notebook = nbformat.reads(before, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = filled(cell.source, results, copies, profile)
+                cell.source = filled(cell.source, results, folder, profile)
         after = nbformat.writes(notebook) + "\n"
     else:
-        after = filled(before, results, copies, profile)
+        after = filled(before, results, folder, profile)
     if after != before:
         write_text(path, after)
     return after != before

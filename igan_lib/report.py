@@ -10,17 +10,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from igan_lib.claims import averages, claim_parts, decide
-from igan_lib.durations import step_milliseconds
+from igan_lib.claims import SHOWN, averages, claim_parts, decide, effects_of, told
+from igan_lib.durations import costs
 from igan_lib.effects import VERDICTS, Evidence
 from igan_lib.experiment import RunResult
+from igan_lib.failures import read_failures
 from igan_lib.files import write_text
-from igan_lib.paper_claims import CLAIMS, SLIPS
+from igan_lib.findings import findings
+from igan_lib.paper_claims import CLAIMS, SLIPS, Claim
 from igan_lib.studies import STUDIES, Study, office_studies, own_folder
-from igan_lib.study_tables import missing_runs, run_seconds, study_table, wide
+from igan_lib.study_tables import missing_runs, own_differences, study_table, wide
 from igan_lib.tables import read_results, write_csv
 from igan_lib.workflow import Sweep
 
@@ -64,19 +67,19 @@ def write_report(sweep: Sweep, figures: Path) -> list[str]:
     write_csv(claims, sweep.report.with_name("claims.csv"))
     write_csv(claim_parts(evidence), sweep.report.with_name("claims_parts.csv"))
     verdicts = Counter(claims["verdict"])
-    readings = {claim.id: claim.reading for claim in CLAIMS}
+    by_id = {claim.id: claim for claim in CLAIMS}
     page = _template().render(
         profile=sweep.profile,
         seeds=sweep.seeds,
         counts=[(verdict, verdicts[verdict]) for verdict in reversed(VERDICTS) if verdict in verdicts],
-        claims=[line._asdict() | {"reading": readings[line.claim]} for line in claims.itertuples(index=False)],
+        claims=[line._asdict() | _evidence(evidence, by_id[line.claim]) for line in claims.itertuples(index=False)],
         tables=[_table(sweep, study, results, figures) for study in sweep.chosen()],
         figure2=pictures(FIGURE2, figures),
         curves=pictures(CURVES, figures),
         slips=SLIPS,
         averages=[line for line in averages().itertuples(index=False) if not line.follows],
         provenance=provenance_lines(result for result in results if result.config.profile == sweep.profile),
-        failures=failures(sweep.tables / "failures.md"),
+        failures=read_failures(sweep.tables / "failures.md"),
         # Where the results lie on this machine says nothing on another.
         damaged=[sentence.replace(str(sweep.results), "results") for sentence in damaged],
     )
@@ -103,6 +106,18 @@ def formula(text: str) -> Markup:
     return Markup(re.sub(r"\bL_(\w)", r"<i>L</i><sub>\1</sub>", whole))
 
 
+def _evidence(evidence: Evidence, claim: Claim) -> dict[str, Any]:
+    """How a claim was read, and the differences behind its verdict, each with its own; of many first a summary."""
+    found = effects_of(evidence, claim)
+    judged = [effect for beside, effect in found if not beside]
+    return {
+        "reading": claim.reading,
+        "summary": told(judged) if len(judged) > SHOWN else "",
+        "parts": [(str(effect), effect.verdict) for effect in judged],
+        "beside": [(beside, str(effect)) for beside, effect in found if beside and effect.n],
+    }
+
+
 def _table(sweep: Sweep, study: Study, results: list[RunResult], figures: Path) -> dict[str, Any]:
     """What the template shows of one study: its wide table, its pictures, its holes."""
     table = study_table(study, results, sweep.profile)
@@ -111,26 +126,28 @@ def _table(sweep: Sweep, study: Study, results: list[RunResult], figures: Path) 
         "name": study.name,
         "title": study.title,
         "backbones": sorted(set(table["backbone"]) - {"none"}),
-        "columns": list(cells.columns),
-        "rows": list(zip(cells.index, cells.values.tolist(), strict=True)),
+        "cells": _grid(cells),
         "pictures": pictures(STUDY_FIGURES.get(study.name, {}), figures),
-        "costs": _costs(sweep, study, results) if study.name in COSTED else [],
+        "differences": _differences(sweep, study, results),
+        "costs": _grid(costs(study, results, sweep.results, sweep.profile)) if study.name in COSTED else None,
         "wanted": len(set(study.configs(sweep.profile, range(sweep.seeds)))),
         "missing": [config.name for config in missing_runs(study, results, sweep.profile, range(sweep.seeds))],
     }
 
 
-def _costs(sweep: Sweep, study: Study, results: list[RunResult]) -> list[tuple[str, str]]:
-    """Row and what it takes, as in "225 s on mnist → usps; 132 ms a step (28 pixels)"; no row without runs."""
-    # Steps are measured on the networks of the presets, whose encoder has batch norm.
-    steps = step_milliseconds(sweep.results) if study.name == "table4" else {}
-    found = []
-    for label, times in run_seconds(study, results, sweep.profile).iterrows():
-        told = [f"{value:.0f} s on {name.replace('->', ' → ')}" for name, value in times.dropna().items()]
-        by_size = [f"{values[label]:.0f} ms a step ({size})" for size, values in steps.items() if label in values]
-        if told:
-            found.append((label, "; ".join(filter(None, (", ".join(told), ", ".join(by_size))))))
-    return found
+def _differences(sweep: Sweep, study: Study, results: list[RunResult]) -> dict[str, Any] | None:
+    """What each row adds, or how it differs from the first, in words and numbers; None of a study of neither."""
+    if not study.differences:
+        return None
+    title = {"above": "what it adds to the row above", "first": "difference to the first row"}[study.differences]
+    table = findings({title: own_differences(study, results, sweep.profile)})
+    table.index = [f"{row}, {pair}" for row, pair in table.index]
+    return _grid(table)
+
+
+def _grid(cells: pd.DataFrame) -> dict[str, Any]:
+    """A table of text as the template takes it."""
+    return {"columns": list(cells.columns), "rows": list(zip(cells.index, cells.values.tolist(), strict=True))}
 
 
 def pictures(names: dict[str, str], folder: Path) -> list[tuple[str, str]]:
@@ -174,12 +191,3 @@ def provenance_lines(results: Iterable[RunResult]) -> list[tuple[str, str]]:
 def _commit(code: dict[str, Any]) -> str:
     commit = str(code.get("commit") or "unknown")[:10]
     return f"{commit}, with local changes" if code.get("dirty") else commit
-
-
-def failures(path: Path) -> list[list[str]]:
-    """Name, cause and log of the runs that the workflow noted in its failures.md; none without that file."""
-    if not path.exists():
-        return []
-    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    cells = [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows[1:]]
-    return [[cell.strip().replace(r"\|", "|") for cell in row] for row in cells]

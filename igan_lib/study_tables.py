@@ -91,7 +91,8 @@ def _line(
 def paired_differences(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
     """What each row adds to the one above it, on the same seeds: mean and 95 % t-interval of the differences.
 
-    Columns: method, column, n (common seeds), mean, low, high, paper (the difference of the printed cells).
+    Columns: method, column, n (common seeds), mean, low, high, paper (the difference of the printed cells), by_seed
+    (the differences themselves, in the order of the seeds).
     """
     return _differences(Cells(study, results, profile), zip(study.rows, study.rows[1:], strict=False))
 
@@ -120,14 +121,13 @@ def _differences(cells: Cells, pairs_of_rows: Iterable[tuple[Row, Row]]) -> pd.D
         for pair in cells.study.pairs:
             first, second = cells.values(base, pair), cells.values(row, pair)
             common = sorted(first.keys() & second.keys())
-            mean = low = high = math.nan
-            if common:
-                mean, low, high = t_interval(second[seed] - first[seed] for seed in common)
+            by_seed = tuple(second[seed] - first[seed] for seed in common)
+            mean, low, high = t_interval(by_seed) if by_seed else (math.nan, math.nan, math.nan)
             name = column(pair)
             both_printed = name in base.paper and name in row.paper
             printed = row.paper[name] - base.paper[name] if both_printed else math.nan
-            lines.append([row.label, name, len(common), mean, low, high, printed])
-    return pd.DataFrame(lines, columns=["method", "column", "n", "mean", "low", "high", "paper"])
+            lines.append([row.label, name, len(common), mean, low, high, printed, by_seed])
+    return pd.DataFrame(lines, columns=["method", "column", "n", "mean", "low", "high", "paper", "by_seed"])
 
 
 def missing_runs(
@@ -248,5 +248,7 @@ def write_tables(study: Study, results: Iterable[RunResult], profile: str, folde
     write_text(folder / f"{study.name}.md", f"{study.title}, profile {profile}\n\n{to_markdown(cells)}\n")
     write_text(folder / f"{study.name}.tex", to_latex(cells, f"{study.title}, profile {profile}") + "\n")
     if study.differences:
-        write_csv(own_differences(study, results, profile), folder / f"{study.name}-differences.csv")
+        differences = own_differences(study, results, profile)
+        as_text = differences["by_seed"].map(lambda values: " ".join(f"{value:.4f}" for value in values))
+        write_csv(differences.assign(by_seed=as_text), folder / f"{study.name}-differences.csv")
     return table

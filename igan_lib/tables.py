@@ -46,7 +46,7 @@ def verdict(n: int, low: float, high: float, paper: float | None, *, at_least: b
 
     Args:
         at_least: whether more than the paper has is as good. It is for the method as a whole; a baseline or a part of
-            it that is far better than printed contradicts the paper: "above the paper".
+            it that is better than printed contradicts the paper's row: "above the paper".
     """
     if paper is None:
         return "no comparable number in the paper"

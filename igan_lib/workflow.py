@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,19 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from igan_lib.data_root import is_present
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RESULTS, result_path
-from igan_lib.files import write_text
+from igan_lib.failures import Unfinished, cause, read_failures, write_failures
 from igan_lib.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
 from igan_lib.studies import S_M, STUDIES, Pair, Study, column, office_studies, own_folder
 from igan_lib.study_notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """A run, table or notebook that was begun and left nothing: its name, one line that says why, and its log."""
-
-    name: str
-    cause: str
-    log: Path
 
 
 class Sweep(BaseModel):
@@ -188,19 +179,21 @@ class Sweep(BaseModel):
         for notebook in self.notebooks():
             if notebook.name in asked and not self.copy_of(notebook).exists():
                 left[notebook.name] = self.notebook_log(notebook)
-        return [Unfinished(name, _cause(log), log) for name, log in left.items() if log.exists()]
+        return [Unfinished(name, cause(log), log) for name, log in left.items() if log.exists()]
 
     def note_unfinished(self, asked: Collection[str]) -> list[Unfinished]:
-        """Write what is unfinished of `asked` to failures.md beside the tables, or remove that file when nothing is."""
+        """Write to failures.md beside the tables what is unfinished, or remove that file when nothing is.
+
+        That is what is unfinished of `asked`, and what an earlier call for other tables noted and is still missing.
+
+        Returns:
+            Of `asked` alone.
+        """
         path, unfinished = self.tables / "failures.md", self.unfinished(asked)
-        if not unfinished:
-            path.unlink(missing_ok=True)
-            return []
-        lines = ["# What did not finish", "", "| run | cause | log |", "|---|---|---|"]
-        for item in unfinished:
-            cause = item.cause.replace("|", r"\|")
-            lines.append(f"| {item.name} | {cause} | {item.log} |")
-        write_text(path, "\n".join(lines) + "\n")
+        noted = {name for name, _, _ in read_failures(path)}
+        everything = [part.name for part in (*self.chosen(), *self.notebooks())]
+        others = [item for item in self.unfinished(everything) if item.name in noted and item not in unfinished]
+        write_failures(path, [*unfinished, *others])
         return unfinished
 
     def write_tables_with_holes(self, asked: Collection[str]) -> None:
@@ -285,12 +278,3 @@ def visible_device(number: int, visible: str | None) -> str:
     """
     devices = visible.split(",") if visible else []
     return devices[number % len(devices)] if devices else str(number)
-
-
-def _cause(log: Path) -> str:
-    """What a log says last: its error without the word, else the last line, such as that of a traceback."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("error: ")]
-    if not lines:
-        return "no message: it was killed, or is still running"
-    return errors[-1].removeprefix("error: ") if errors else lines[-1]

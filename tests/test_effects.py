@@ -46,12 +46,12 @@ HALF = stats.t.ppf(0.975, 4) * math.sqrt(2.5) / math.sqrt(5)
         (spread(3, 0.5), 3 + 0.5 * HALF - 0.01, "reproduced"),  # the printed number just inside
         (spread(3, 0.5), 3 + 0.5 * HALF + 0.01, "direction only"),  # and just above
         ((-5.0,) * 5, 1.0, "not reproduced"),
-        # a loss that the paper concedes
+        # a deficit that the paper concedes
         ((-1.0,) * 5, -1.0, "reproduced"),
         ((-1.001,) * 5, -1.0, "not reproduced"),
         (spread(-2, 0.5), -2 + 0.5 * HALF - 0.01, "reproduced"),
         (spread(-2, 0.5), -2 + 0.5 * HALF + 0.01, "not reproduced"),
-        ((2.0,) * 5, -1.0, "reproduced"),  # no loss at all
+        ((2.0,) * 5, -1.0, "reproduced"),  # no deficit at all
         ((-10.0, 5.0, -20.0, 3.0, -30.0), -1.0, "undecided"),
     ],
 )
@@ -82,9 +82,34 @@ def test_interval_is_students():
 def test_an_effect_as_text():
     effect = Effect("a over b", spread(1, 0.5), 0.3, "at best a direction")
     low, high = 1 - 0.5 * HALF, 1 + 0.5 * HALF
-    assert str(effect) == f"a over b: +1.00 ({low:+.2f} to {high:+.2f}), n = 5, printed +0.30, at best a direction"
+    assert str(effect) == f"a over b: +1.00 ({low:+.2f} to {high:+.2f}), n = 5, paper +0.30, at best a direction"
     assert str(Effect("a over b", (1.0,))) == "a over b: +1.00, n = 1"
     assert str(Effect("a over b", reason="no runs")) == "a over b: not run, no runs"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (spread(3, 0.5), "direction only"),  # of more than nothing, be it more than printed or less
+        (spread(9, 0.5), "direction only"),
+        (spread(0.2, 0.5), "undecided"),  # and not excluded, though the interval ends below the printed number
+        (spread(-0.2, 0.5), "undecided"),
+        (spread(-3, 0.5), "not reproduced"),
+    ],
+)
+def test_a_printed_difference_that_no_result_could_reach_leaves_the_sign(values, expected):
+    effect = Effect("a over b", values, 5.8, room=5.79)
+    assert effect.verdict == expected == Effect("a over b", values, limit="sign").verdict
+    assert str(effect).endswith("paper +5.80, the other row leaves 5.8 points, less than printed")
+    enough = Effect("a over b", values, 5.8, room=5.8)
+    assert enough.limits == "" and enough.verdict == Effect("a over b", values, 5.8).verdict
+
+
+def test_how_narrowly_a_printed_difference_is_reached_is_told():
+    high = 3 + 0.5 * HALF
+    assert str(Effect("x", spread(3, 0.5), high - 0.0071)).endswith(f"paper {high - 0.0071:+.2f} (reached by 0.007)")
+    assert "reached" not in str(Effect("x", spread(3, 0.5), high - 0.0501))
+    assert "reached" not in str(Effect("x", spread(3, 0.5), high + 0.001))
 
 
 def test_columns_as_text():

@@ -158,3 +158,16 @@ def test_the_slips_name_equation_12_and_the_caption():
     assert "Eq. 12 has α at L_s" in text and "Office-Home" in text
     equation = paper_text().partition(r"(12)")[0][-400:]
     assert r"\alpha \frac{\partial L_s}" in equation and r"\beta \frac{\partial L_h}" in equation
+
+
+def test_a_slip_that_begins_with_an_equation_stands_under_its_section():
+    section, found = "", {}
+    for line in paper_lines():
+        if heading := re.match(r"(\d(?:\.\d)?) [A-Z]\w+", line):
+            section = heading[1]
+        if tag := re.search(r"\((\d+)\)\s*\$\$$", line):
+            found[tag[1]] = section
+    assert sorted(map(int, found)) == list(range(1, 15))
+    named = [(where, re.match(r"Eq\. (\d+)", slip)) for where, slip in SLIPS]
+    named = [(where, equation[1]) for where, equation in named if equation]
+    assert len(named) >= 4 and all(found[equation] == where for where, equation in named)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from igan_lib.plots_tables import PAPER_BELOW, differences, intervals
+from igan_lib.plots_tables import ABOVE, PAPER_BELOW, differences, intervals
 
 
 def title(ax):
@@ -30,6 +30,8 @@ ROWS = [
 ]
 TABLE = pd.DataFrame(ROWS, columns=HEAD)
 CELLS = TABLE[TABLE["column"] != "average"]
+ADDED = CELLS.assign(by_seed=[tuple(row.mean + seed for seed in range(row.n)) for row in CELLS.itertuples(name="Row")])
+both_figures = pytest.mark.parametrize(("figure", "cells"), [(intervals, CELLS), (differences, ADDED)])
 
 
 def drawn(ax):
@@ -54,9 +56,9 @@ def texts(ax):
     return [text.get_text() for text in ax.texts]
 
 
-@pytest.mark.parametrize("figure", [intervals, differences])
-def test_marks_stand_where_the_table_says(figure):
-    ax, hole = figure(CELLS).axes
+@both_figures
+def test_marks_stand_where_the_table_says(figure, cells):
+    ax, hole = figure(cells).axes
     dots, hollow, bars, diamonds = drawn(ax)
     assert dots == [(70, 0), (80, 1), (90, 2)] and hollow == [False, True, False]
     assert [pytest.approx(bar) for bar in bars] == [(68, 73, 0), (85, 91, 2)]  # two seeds have no bar
@@ -68,12 +70,21 @@ def test_marks_stand_where_the_table_says(figure):
     assert len(hole.get_xticks()) == 0 < len(ax.get_xticks())
 
 
-@pytest.mark.parametrize("figure", [intervals, differences])
-def test_numbers_of_seeds_are_told_where_they_differ(figure):
-    ax, _ = figure(CELLS).axes
+@both_figures
+def test_numbers_of_seeds_are_told_where_they_differ(figure, cells):
+    ax, _ = figure(cells).axes
     assert [(text.get_text(), text.get_position()[1]) for text in ax.texts[1:]] == [("5", 0), ("2", 1), ("3", 2)]
-    ax, _ = figure(CELLS.assign(n=CELLS["n"].clip(upper=1) * 5)).axes
+    ax, _ = figure(cells.assign(n=cells["n"].clip(upper=1) * 5)).axes
     assert not ax.texts
+
+
+def test_each_seed_of_a_difference_has_a_dot_of_its_own_above_its_line():
+    ax, hole = differences(ADDED).axes
+    seeds = [line.get_xydata().tolist() for line in ax.lines if line.get_marker() == "o"]
+    assert [[x for x, _ in dots] for dots in seeds] == [list(range(70, 75)), [80, 81], [90, 91, 92]]
+    assert [{y for _, y in dots} for dots in seeds] == [{-ABOVE}, {1 - ABOVE}, {2 - ABOVE}]
+    assert not any(len(line.get_xdata()) for line in hole.lines if line.get_marker() == "o")
+    assert key(differences(ADDED))[-2:] == ["each seed", "paper"] and "each seed" not in key(intervals(TABLE))
 
 
 def test_the_average_has_no_panel_and_the_legend_names_what_is_drawn():
@@ -87,8 +98,8 @@ def test_the_average_has_no_panel_and_the_legend_names_what_is_drawn():
 
 
 def test_each_panel_of_differences_has_its_own_axis_and_shows_zero_inside_it():
-    narrow = CELLS.assign(n=5, mean=0.2, low=-0.1, high=0.5, paper=5.8)
-    wide = CELLS.assign(column="e->f", n=5, mean=40.0, low=30.0, high=50.0, paper=math.nan)
+    narrow = ADDED.assign(n=5, mean=0.2, low=-0.1, high=0.5, paper=5.8, by_seed=[(0.3,)] * len(ADDED))
+    wide = narrow.assign(column="e->f", mean=40.0, low=30.0, high=50.0, paper=math.nan, by_seed=[(41.0,)] * len(ADDED))
     fig = differences(pd.concat([narrow[narrow["column"] == "a->b"], wide.drop_duplicates("method")]))
     for ax, (left, right) in zip(fig.axes, [(-0.1, 5.8), (0, 50)], strict=True):
         low, high = ax.get_xlim()

@@ -23,24 +23,25 @@ from igan_lib.tables import is_stale, read_results, t_interval
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"\]\(([^)#]+)\)", README)
-COMMANDS = re.findall(r"python -m igan_lib [^`\n]*", re.sub(r"<!--.*?-->", "", README))
-
-
-COPIES = ROOT / "results" / "notebooks"
+READ = re.sub(r"<!--.*?-->", "", README)  # as a reader sees it
+COMMANDS = re.findall(r"python -m igan_lib [^`\n]*", READ)
 
 
 def test_tables_and_times_are_made_from_the_committed_results():
     results, damaged = read_results(ROOT / "results" / "runs")
     assert not damaged
     assert set(re.findall(r"<!-- study: (\S+) -->", README)) >= {"table1", "table4"}
-    assert filled(README, results, COPIES) == README
+    assert filled(README, results, ROOT / "results") == README
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_each_notebook_s_time_is_that_of_its_executed_copy(path):
     results, _ = read_results(ROOT / "results" / "runs")
     head = nbformat.read(path, as_version=4).cells[0].source
-    assert f"- **Time:** about <!-- time: notebook {path.stem} -->" in head and filled(head, results, COPIES) == head
+    assert (
+        f"- **Time:** about <!-- time: notebook {path.stem} -->" in head
+        and filled(head, results, ROOT / "results") == head
+    )
     row = next(line for line in README.splitlines() if line.startswith(f"| [{path.stem}]"))
     assert f"<!-- time: notebook {path.stem} -->" in row
 
@@ -70,6 +71,8 @@ def test_differences_in_the_text_are_those_of_the_results():
     only = [mean("source-only", pair) for pair in (M_U, U_M)]
     raw = [mean("source-only", pair, "running_statistics_accuracy") for pair in (M_U, U_M)]
     assert f"its 96.8 is {96.8 - igan[0]:.1f} points" in README
+    end = t_interval(values("igan", U_M).values())[2]
+    assert 0 < end - 97.8 < 0.01 and f"less than a test image (its end is {end:.3f})" in README  # of 10,000
     assert f"gains {plus[0] - igan[0]:.1f} points on MNIST → USPS" in README
     both = [values(method, U_M, "target_accuracy") for method in ("igan+", "igan")]
     added, low, high = t_interval(both[0][seed] - both[1][seed] for seed in both[0].keys() & both[1].keys())
@@ -279,6 +282,29 @@ def test_the_ablation_in_the_text_is_that_of_the_results():
     assert f"near the paper's:** {first}, printed {cells(with_it, 'L_c', 'paper')}." in text
     assert f"alone has {cells(with_it, 'L_c')}." in text
     assert f"second row has {second} where the paper's has {cells(with_it, l_s, 'paper')}:" in text
+
+    # Of the errors that the row before leaves, in per cent.
+    def removed(row, base, gain):
+        return round(100 * gain / (100 - row[base]))
+
+    def of_ours(name):
+        table = study_table(tables[name], results, "cpu").set_index(["column", "method"])["mean"]
+        return [removed(table.loc[pair], l_h, added[name].loc[(l_a, pair), "mean"]) for pair in pairs]
+
+    printed = [TABLE4[tuple("csh")][pair] for pair in pairs]
+    of_paper = [
+        removed({"csh": cell}, "csh", TABLE4[tuple("csha")][pair] - cell)
+        for pair, cell in zip(pairs, printed, strict=True)
+    ]
+    shares = [*of_paper, *of_ours(with_it), *of_ours(without)]
+    wording = "removes {} and {} % in the paper, {} and {} % here with batch norm, {} and {} % without."
+    assert wording.format(*shares) in text
+    by_seed = sorted(added[without].loc[(l_a, "mnist->usps"), "by_seed"])
+    rest = sum(by_seed[1:]) / 4
+    mean_, worst = added[without].loc[(l_a, "mnist->usps"), "mean"], by_seed[0]
+    assert f"The {mean_:.1f} is one seed: without its {worst:.1f} the mean is {rest:.1f}." in text
+    notebook = (ROOT / "notebooks" / "07_table4_ablation.ipynb").read_text(encoding="utf-8")
+    assert "removes {} % on M → U and {} % on U → M".format(*of_paper) in notebook
     steps = step_milliseconds(ROOT / "results")["28 pixels, batches of 100, lenet"]
     assert f"makes a step {steps[l_a] / steps[l_h]:.1f} times as long" in text
 
@@ -324,33 +350,33 @@ def test_measured_retrieval_is_that_of_the_committed_benchmark():
     found = json.loads((ROOT / "results" / "benchmarks_retrieval.json").read_text())
     routes, memory = found["routes"]["random"], found["memory"]
     own = routes["this library, whole evaluation"]["gpair_per_s"]
-    assert f"codes: pairs of query and code on one thread | {own:.1f} billion a second |" in README
+    assert f"codes: pairs of query and code on one thread | {own:.1f} billion a second |" in READ
     slower = [routes[name]["times_own"] for name in ("float products and argsort", "faiss binary flat, full ranking")]
-    assert "full ranking | × {:.0f}; × {:.0f} |".format(*slower) in README
-    assert f"10,000 queries × 1,000,000 codes | {memory['additional_mib']:.0f} MiB |" in README
+    assert "full ranking | × {:.0f}; × {:.0f} |".format(*slower) in READ
+    assert f"10,000 queries × 1,000,000 codes | {memory['additional_mib']:.0f} MiB |" in READ
 
 
 def test_measured_extraction_is_that_of_the_committed_benchmark():
     found = json.loads((ROOT / "results" / "benchmarks_features.json").read_text())
     ways = [found["ways"][way] for way in ("contiguous", "batches of 64", "bf16 autocast")]
     assert found["all_images"] == 4110 and found["threads"] == 2
-    assert f"Office-31 (two threads) | {found['all_images_seconds']} s |" in README
-    assert "with bf16 | × {:.2f}; × {:.2f}; × {:.2f} |".format(*(way["of_the_time"] for way in ways)) in README
-    assert f"bf16 moves them by {ways[2]['off_percent']:.1f} % of their" in README
+    assert f"Office-31 (two threads) | {found['all_images_seconds']} s |" in READ
+    assert "with bf16 | × {:.2f}; × {:.2f}; × {:.2f} |".format(*(way["of_the_time"] for way in ways)) in READ
+    assert f"bf16 moves them by {ways[2]['off_percent']:.1f} % of their" in READ
 
 
 def test_measured_threads_are_those_of_the_committed_benchmark():
     found = json.loads((ROOT / "results" / "benchmarks_threads.json").read_text())
     assert found["cores"] == 2
-    assert f"two one-thread runs over one two-thread run | × {found['ratio']:.2f} |" in README
+    assert f"two one-thread runs over one two-thread run | × {found['ratio']:.2f} |" in READ
 
 
 def test_measured_speed_is_that_of_the_committed_benchmark():
     found = json.loads((ROOT / "results" / "benchmarks.json").read_text())
-    assert f"{found['peak_memory_mib']:.0f} MiB" in README
-    assert f"`python -m igan_lib quickstart` (two threads) | {found['quickstart_seconds']:.0f} s |" in README
+    assert f"{found['peak_memory_mib']:.0f} MiB" in READ
+    assert f"`python -m igan_lib quickstart` (two threads) | {found['quickstart_seconds']:.0f} s |" in READ
     step = found["cpu"]["step"]
-    assert f"networks | {step['ratio']:.2f} ({step['step_ms']:.0f} ms with {found['threads']} thread) |" in README
+    assert f"networks | {step['ratio']:.2f} ({step['step_ms']:.0f} ms with {found['threads']} thread) |" in READ
     rows = {
         "contiguous instead of channels-last": "with contiguous instead of channels-last",
         "two generator passes instead of one": (
@@ -362,4 +388,4 @@ def test_measured_speed_is_that_of_the_committed_benchmark():
     }
     assert rows.keys() == found["cpu"]["variants"].keys()
     for variant, ratio in found["cpu"]["variants"].items():
-        assert f"| step time {rows[variant]} | × {ratio:.2f} |" in README
+        assert f"| step time {rows[variant]} | × {ratio:.2f} |" in READ

@@ -1,5 +1,7 @@
 """Tables and times in a text stand for the results, and everything else stays as it was."""
 
+import json
+
 import nbformat
 import pytest
 from method_makers import one_sentence
@@ -31,9 +33,9 @@ def some_results():
 
 
 def write_copy(folder, seconds):
-    folder.mkdir(exist_ok=True)
+    (folder / "notebooks").mkdir(parents=True)
     notebook = nbformat.v4.new_notebook(metadata={"papermill": {"duration": seconds}})
-    nbformat.write(notebook, folder / "00_quickstart.ipynb")
+    nbformat.write(notebook, folder / "notebooks" / "00_quickstart.ipynb")
     return folder
 
 
@@ -49,7 +51,7 @@ def test_what_the_losses_add_is_filled_without_lines_that_were_not_run(tmp_path)
     results = []
     for study, gain in (("table4", 2.0), ("table4-no-batch-norm", 5.0)):
         for place, row in enumerate(STUDIES[study].rows[:2]):
-            for seed in range(3):
+            for seed in range(5):
                 config = STUDIES[study].config(row, M_U, seed, "cpu")
                 metrics = {"target_accuracy": 80.0 + gain * place + 0.1 * seed * place}
                 results.append(RunResult(config=config, hash=config.hash8, metrics=metrics, history=[], provenance={}))
@@ -57,7 +59,7 @@ def test_what_the_losses_add_is_filled_without_lines_that_were_not_run(tmp_path)
     lines = filled(text, results, tmp_path).splitlines()
     assert lines[1:3] == ["| added | with batch norm | without | paper |", "|---|---|---|---|"]
     (line,) = lines[3:-2]
-    assert line.startswith("| L_s, mnist → usps | gain so far, +2.1 (") and "| gain so far, +5.1 (" in line
+    assert line.startswith("| L_s, mnist → usps | higher, +2.2 (") and "| higher, +5.2 (" in line
     assert line.endswith("| +4.0 |") and lines[-1] == "after"
     for other in ("table5", "table1"):  # there is none; it is about no differences
         with pytest.raises(ConfigError) as caught:
@@ -75,9 +77,30 @@ def test_what_a_change_does_is_filled_as_the_difference_to_the_first_row(tmp_pat
     lines = filled("<!-- added: arguments difference to igan -->\n<!-- end -->\n", results, tmp_path).splitlines()
     assert lines[1] == "| changed | difference to igan |"
     assert [line.partition(" (")[0] for line in lines[3:-1]] == [
-        "| one generator for both domains, mnist → usps | gain so far, +1.1",
-        "| real/fake discriminators, mnist → usps | gain so far, +5.2",
+        "| one generator for both domains, mnist → usps | too few seeds, +1.1",
+        "| real/fake discriminators, mnist → usps | too few seeds, +5.2",
     ]
+
+
+def test_what_a_row_costs_is_filled_from_runs_and_benchmarks(tmp_path):
+    steps = {"28 pixels": {"L_c": 50.4, "L_c+L_s+L_h+L_a+L_1": 130.6}}
+    (tmp_path / "benchmarks.json").write_text(json.dumps({"cpu": {"losses_ms": steps}}))
+    lines = filled("<!-- costs: table4 -->\nold\n<!-- end -->\n", some_results(), tmp_path).splitlines()
+    assert lines[1] == "| method | s a run, mnist → usps | ms a step, 28 pixels |"
+    assert lines[3] == "| L_c |  | 50 |" and lines[-2] == "| L_c+L_s+L_h+L_a+L_1 | 240 | 131 |"
+    # The networks whose steps were measured have batch norm.
+    plain = filled("<!-- costs: table4-no-batch-norm -->\n<!-- end -->\n", some_results(), tmp_path)
+    assert "ms a step" not in plain
+
+
+def test_a_measured_number_is_filled_by_its_keys_and_format(tmp_path):
+    (tmp_path / "b.json").write_text(json.dumps({"cpu": {"bf16 autocast": {"ratio": 0.7651}}}))
+    text = "<!-- measured: b.json cpu/bf16 autocast/ratio .2f -->old<!-- end --> and more"
+    assert filled(text, [], tmp_path) == text.replace("old", "0.77")
+    for wrong in ("b.json cpu/fp8/ratio .2f", "b.json cpu/bf16 autocast/ratio/x .2f", "c.json cpu .2f"):
+        with pytest.raises(ConfigError) as caught:
+            filled(f"<!-- measured: {wrong} --><!-- end -->", [], tmp_path)
+        one_sentence(caught.value, wrong.split()[0], "make bench")
 
 
 def test_claims_are_filled_with_their_verdicts(tmp_path):
@@ -96,19 +119,19 @@ def test_a_file_is_written_only_when_it_changes(tmp_path):
 
 
 def test_times_are_filled_and_the_rest_is_kept(tmp_path):
-    copies = write_copy(tmp_path, 88.0)
-    found = filled(TIMES, some_results(), copies)
+    folder = write_copy(tmp_path, 88.0)
+    found = filled(TIMES, some_results(), folder)
     assert found == TIMES.replace(">5 s<", ">90 s<").replace(">old<", ">4 min<")
-    assert filled(found, some_results(), copies) == found
+    assert filled(found, some_results(), folder) == found
 
 
 def test_markdown_cells_of_a_notebook_are_filled_and_its_code_is_not(tmp_path):
-    path, copies = tmp_path / "lesson.ipynb", write_copy(tmp_path / "copies", 88.0)
+    path, folder = tmp_path / "lesson.ipynb", write_copy(tmp_path / "results", 88.0)
     cells = [nbformat.v4.new_markdown_cell(TIMES), nbformat.v4.new_code_cell(f"text = {TIMES!r}")]
     path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)) + "\n")
-    assert fill(path, some_results(), copies) and not fill(path, some_results(), copies)
+    assert fill(path, some_results(), folder) and not fill(path, some_results(), folder)
     markdown, code = nbformat.read(path, as_version=4).cells
-    assert markdown.source == filled(TIMES, some_results(), copies) and code.source == f"text = {TIMES!r}"
+    assert markdown.source == filled(TIMES, some_results(), folder) and code.source == f"text = {TIMES!r}"
 
 
 @pytest.mark.parametrize("what", ["notebook", "run igan mnist", "walk", "notebook 00_quickstart quick"])

@@ -12,10 +12,13 @@ from browser import faults, look, needs_browser
 from claim_makers import results, table4
 
 from igan_lib.__main__ import main
+from igan_lib.claims import effects_of
+from igan_lib.effects import Evidence
+from igan_lib.findings import findings
 from igan_lib.paper_claims import CLAIMS, SLIPS
-from igan_lib.report import failures, formula, pictures, provenance_lines, write_report
+from igan_lib.report import formula, pictures, provenance_lines, write_report
 from igan_lib.studies import A_D, A_W, M_U, STUDIES, U_M, W_A
-from igan_lib.study_tables import study_table, wide
+from igan_lib.study_tables import own_differences, study_table, wide
 from igan_lib.workflow import make_sweep
 
 COMMITTED = Path(__file__).parents[1] / "results" / "report.html"
@@ -135,14 +138,43 @@ def test_every_claim_and_slip_is_there_with_its_verdict(sweep, page):
     assert f"{(table['verdict'] == 'direction only').sum()} direction only" in plain
 
 
+def part_of(page, title):
+    """The text from one study's heading to the next one's."""
+    titles = [study.title for study in STUDIES.values()]
+    rest = page.text[page.text.index(f" {title} Profile") :]
+    ends = [rest.index(f" {other} Profile") for other in titles if f" {other} Profile" in rest[1:]]
+    return rest[: min((end for end in ends if end), default=None)]
+
+
 def test_table_4_tells_what_a_run_and_a_step_of_each_row_cost(page):
-    costs = page.text[page.text.index(STUDIES["table4"].title) :]
-    runs = "360 s on mnist → usps, 360 s on usps → mnist"
-    assert f"L_c: {runs}; 50 ms a step (28 pixels), 200 ms a step (32 pixels)" in costs
-    assert f"L_c+L_s+L_h+L_a: {runs}; 131 ms a step (28 pixels)" in costs
+    text = part_of(page, STUDIES["table4"].title)
+    costs = text[text.index("What a row costs") :]
+    assert "s a run, mnist → usps s a run, usps → mnist ms a step, 28 pixels ms a step, 32 pixels" in costs
+    assert "L_c 360 360 50 200 L_c+L_s 360 360" in costs and "L_c+L_s+L_h+L_a 360 360 131" in costs
     # The networks whose steps were measured have batch norm.
-    without = page.text[page.text.index(STUDIES["table4-no-batch-norm"].title) :]
-    assert "L_c: 360 s on mnist → usps L_c+L_s: " in without and "ms a step" not in without
+    without = part_of(page, STUDIES["table4-no-batch-norm"].title)
+    assert "What a row costs" in without and "ms a step" not in without
+
+
+def test_differences_stand_in_numbers_too(page):
+    for name in ("table4", "arguments"):
+        study = STUDIES[name]
+        text = part_of(page, study.title)
+        lines = findings({"x": own_differences(study, some_results(), "cpu")})["x"]
+        assert all(f"{row}, {pair} {line}" in text for (row, pair), line in lines.items()) and len(lines) > 5
+    assert "Differences on the same seeds" not in part_of(page, STUDIES["table1"].title)
+
+
+def test_every_difference_behind_a_claim_is_told_with_its_verdict(page):
+    evidence = Evidence(some_results())
+    for claim in CLAIMS:
+        parts = effects_of(evidence, claim)
+        for beside, effect in parts:
+            if beside and effect.n:
+                assert f"{beside[0].upper()}{beside[1:]}: {effect}" in page.text
+            elif not beside:
+                assert f"{effect} [{effect.verdict}]" in page.text
+    assert "All 7 differences" in page.text and "All 15 differences" in page.text
 
 
 def test_holes_failures_and_damaged_files_are_listed(page):
@@ -197,14 +229,6 @@ def test_names_of_losses_become_formulas_and_nothing_else_becomes_html():
     assert formula("L_c+L_1 <b> map_target n = 5") == (
         "<i>L</i><sub>c</sub>+<i>L</i><sub>1</sub> &lt;b&gt; map_target n&nbsp;=&nbsp;5"
     )
-
-
-def test_failures_are_read_with_their_bars(tmp_path):
-    assert failures(tmp_path / "failures.md") == []
-    (tmp_path / "failures.md").write_text(FAILED)
-    assert failures(tmp_path / "failures.md") == [
-        ["igan-a-b-cpu-s0-12345678", "Expected <one> | found none: get it.", "results/logs/x.log"]
-    ]
 
 
 def test_the_command_writes_it_beside_the_tables_of_another_profile(tmp_path, capsys):

@@ -222,6 +222,9 @@ def test_a_study_that_is_about_differences_has_them_in_a_file(tmp_path, kind, ma
     assert {path.name for path in tmp_path.iterdir()} == set(study.files) and len(study.files) == 4
     found = pd.read_csv(tmp_path / "made_up-differences.csv")
     expected = made(study, some_results(), "smoke")
+    for told, values, n in zip(found["by_seed"].fillna(""), expected["by_seed"], expected["n"], strict=True):
+        assert [float(value) for value in str(told).split()] == pytest.approx(values, abs=1e-4) and len(values) == n
+    found, expected = (table.drop(columns="by_seed") for table in (found, expected))
     pd.testing.assert_frame_equal(found, expected, check_exact=False, rtol=1e-3, check_dtype=False)
 
 
