@@ -188,7 +188,7 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 def _table(arguments: argparse.Namespace) -> int:
     from igan_lib import study_tables
-    from igan_lib.tables import read_results, summary, to_markdown
+    from igan_lib.tables import read_results, summary, summary_lines
     from igan_lib.workflow import make_sweep
 
     results, damaged = read_results(arguments.results / "runs")
@@ -197,7 +197,7 @@ def _table(arguments: argparse.Namespace) -> int:
             raise ConfigError(
                 "Expected a table's name with --pairs, found none: name it, as in: table table4 --pairs ..."
             )
-        print(to_markdown(summary(results, arguments.profile, arguments.metric)))
+        print(summary_lines(summary(results, arguments.profile, arguments.metric)))
     else:
         keys = {name: getattr(arguments, name) for name in ("profile", "pairs", "backbone", "regime", "results")}
         sweep = make_sweep(keys | {"studies": arguments.study})

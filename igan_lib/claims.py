@@ -193,14 +193,14 @@ def told(parts: list[Effect]) -> str:
         return f"{len(parts)} differences not run: {reasons.pop()}."
     if len(parts) <= SHOWN:
         return "; ".join(f"{part} [{part.verdict}]" if part.n else str(part) for part in parts) + "."
-    weakest = min(parts, key=_strength)
+    weakest = min(parts, key=strength)
     verdicts = [part.verdict for part in parts]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in reversed(VERDICTS) if verdict in verdicts)
     below = sum(part.interval[2] < 0 for part in parts)  # never of NaN, where there is no interval
     return f"{len(parts)} differences: {counts}; {below} with an interval below zero; the weakest: {weakest}."
 
 
-def _strength(part: Effect) -> tuple[int, float]:
+def strength(part: Effect) -> tuple[int, float]:
     """Orders parts by verdict, then by their mean."""
     mean = part.interval[0]
     return VERDICTS.index(part.verdict), 0.0 if math.isnan(mean) else mean

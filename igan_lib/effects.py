@@ -79,16 +79,21 @@ class Effect:
         room = f"the other row leaves {self.room:.1f} points, less than printed" if self._no_room else ""
         return "; ".join(filter(None, (self.limit, room)))
 
-    def __str__(self) -> str:
+    @property
+    def numbers(self) -> str:
+        """Mean, interval, seeds and the paper's difference, or why there is none."""
         if not self.values:
-            return f"{self.what}: not run, {self.reason}"
+            return f"not run, {self.reason}"
         mean, low, high = self.interval
         spread = "" if math.isnan(low) else f" ({low:+.2f} to {high:+.2f})"
         printed = "" if self.printed is None else f", paper {self.printed:+.2f}"
         if self.printed is not None and self.verdict == "reproduced" and high - self.printed < NARROW:
             printed += f" (reached by {high - self.printed:.3f})"
-        limits = f", {self.limits}" if self.limits else ""
-        return f"{self.what}: {mean:+.2f}{spread}, n = {len(self.values)}{printed}{limits}"
+        return f"{mean:+.2f}{spread}, n = {self.n}{printed}"
+
+    def __str__(self) -> str:
+        limits = f", {self.limits}" if self.values and self.limits else ""
+        return f"{self.what}: {self.numbers}{limits}"
 
 
 class Evidence:

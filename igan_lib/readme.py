@@ -19,20 +19,21 @@ from pathlib import Path
 
 import nbformat
 
-from igan_lib.claims import decide
+from igan_lib.claims import decide, effects_of, strength
 from igan_lib.durations import costs, notebook_seconds, preset_seconds, spoken
 from igan_lib.effects import Evidence
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
 from igan_lib.findings import findings
+from igan_lib.paper_claims import CLAIMS
 from igan_lib.studies import STUDIES, Study
 from igan_lib.study_tables import own_differences, study_table, to_markdown, wide
 
 ADDED = re.compile(r"<!-- added: (.*?) -->\n.*?<!-- end -->", flags=re.DOTALL)
 TABLE = re.compile(r"<!-- study: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
 COSTS = re.compile(r"<!-- costs: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
-CLAIMS = re.compile(r"<!-- claims: verdicts -->\n.*?<!-- end -->", flags=re.DOTALL)
+VERDICTS = re.compile(r"<!-- claims: verdicts -->\n.*?<!-- end -->", flags=re.DOTALL)
 TIME = re.compile(r"<!-- time: (.*?) -->.*?<!-- end -->")
 MEASURED = re.compile(r"<!-- measured: (\S+) (.*?) (\S+) -->.*?<!-- end -->")
 
@@ -79,8 +80,12 @@ def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str =
         return f"<!-- costs: {found.group(1)} -->\n{to_markdown(cells)}\n<!-- end -->"
 
     def claims(found: re.Match[str]) -> str:
-        table = decide(Evidence(results, profile)).rename(columns={"sentence": "the paper"}).set_index("section")
-        cells = table[["the paper", "verdict", "n"]].astype(str)
+        evidence = Evidence(results, profile)
+        judged = ([effect for beside, effect in effects_of(evidence, claim) if not beside] for claim in CLAIMS)
+        weakest = (min(effects, key=strength) for effects in judged)
+        table = decide(evidence).assign(weakest=[f"{effect.what}: {effect.numbers}" for effect in weakest])
+        names = {"sentence": "the paper", "verdict": "verdict", "weakest": "the weakest difference behind it"}
+        cells = table.set_index("section")[list(names)].rename(columns=names)
         return f"<!-- claims: verdicts -->\n{to_markdown(cells, head='section')}\n<!-- end -->"
 
     def time(found: re.Match[str]) -> str:
@@ -112,7 +117,7 @@ def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str =
         ("study: NAME", TABLE, table),
         ("added: NAME TITLE", ADDED, added),
         ("costs: NAME", COSTS, cost),
-        ("claims: verdicts", CLAIMS, claims),
+        ("claims: verdicts", VERDICTS, claims),
         ("time: WHAT", TIME, time),
         ("measured: FILE KEYS FORMAT", MEASURED, number),
     )

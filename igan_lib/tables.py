@@ -122,7 +122,7 @@ def summary(results: Iterable[RunResult], profile: str, metric: str = "target_ac
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def to_markdown(table: pd.DataFrame) -> str:
+def summary_lines(table: pd.DataFrame) -> str:
     """A Markdown table of `summary` with one decimal."""
 
     def number(value: float | None) -> str:

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from method_makers import one_sentence
 
-from igan_lib.claims import decide
+from igan_lib.claims import claim_parts, decide
 from igan_lib.effects import Evidence
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult, preset
@@ -105,10 +105,17 @@ def test_a_measured_number_is_filled_by_its_keys_and_format(tmp_path):
 
 def test_claims_are_filled_with_their_verdicts(tmp_path):
     lines = filled("<!-- claims: verdicts -->\nold\n<!-- end -->\n", some_results(), tmp_path).splitlines()
-    assert lines[1] == "| section | the paper | verdict | n |" and lines[-1] == "<!-- end -->"
-    decided = decide(Evidence(some_results(), "cpu"))
-    for line, claim in zip(lines[3:-1], decided.itertuples(), strict=True):
-        assert line == f"| {claim.section} | {claim.sentence} | {claim.verdict} | {claim.n} |"
+    assert lines[1] == "| section | the paper | verdict | the weakest difference behind it |"
+    evidence = Evidence(some_results(), "cpu")
+    parts = claim_parts(evidence).set_index("claim")["part"]
+    told = []
+    for line, claim in zip(lines[3:-1], decide(evidence).itertuples(), strict=True):
+        head, _, weakest = line.removesuffix(" |").rpartition(" | ")
+        assert head == f"| {claim.section} | {claim.sentence} | {claim.verdict}"
+        what, numbers = weakest.rsplit(": ", 1)
+        assert what in parts.loc[[claim.claim]].tolist()
+        told.append(numbers)
+    assert told[1] == "-5.25, n = 1, paper +0.30" and set(told[3:]) >= {"not run, no runs"}  # 91.25 - 96.5
 
 
 def test_a_file_is_written_only_when_it_changes(tmp_path):

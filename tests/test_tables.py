@@ -11,7 +11,7 @@ from scipy import stats
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult, preset
 from igan_lib.paper import TABLE1, TABLE4
-from igan_lib.tables import is_stale, read_results, summary, t_interval, to_markdown, verdict
+from igan_lib.tables import is_stale, read_results, summary, summary_lines, t_interval, verdict
 
 PERCENT = st.floats(min_value=0, max_value=100)
 
@@ -99,7 +99,7 @@ def test_summary_refuses_a_metric_that_no_result_has():
 
 
 def test_markdown_shows_missing_cells_as_missing():
-    lines = to_markdown(summary([result(0, 96.04)], "cpu")).splitlines()
+    lines = summary_lines(summary([result(0, 96.04)], "cpu")).splitlines()
     assert lines[2] == "| igan | mnist → usps | 1 | 96.0 |  | 96.8 | -0.8 | too few seeds |"
 
 
