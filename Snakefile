@@ -51,7 +51,7 @@ BENCHMARKS = sorted(sweep.results.glob("benchmarks*.json"))  # 06, 07 and the re
 COPIES = [sweep.copy_of(notebook) for notebook in sweep.notebooks()]
 # Those that are there already: one may be drawn anew by hand, in JupyterLab.
 PICTURES = sorted(path for kind in ("png", "svg") for path in sweep.pictures.glob(f"*.{kind}"))
-REPORT_CODE = [CODE / f"{name}.py" for name in ("paper_claims", "effects", "claims", "durations", "report")]
+REPORT_CODE = [CODE / f"{name}.py" for name in ("paper_claims", "effects", "claims", "findings", "durations", "report")]
 REPORT_CODE += [CODE / "report.html.jinja"]
 
 
