@@ -272,7 +272,16 @@ def test_the_ablation_in_the_text_is_that_of_the_results():
     for row, wording in zip((l_s, l_a), numbers, strict=True):
         assert wording.format(*part.loc[row, ["mean", "low", "high"]]) in text
     assert f"the paper's {added[with_it].loc[(l_a, 'svhn->mnist'), 'paper']:.1f} points of $L_a$ on S → M" in text
-    assert not added[without].loc[(l_s, "svhn7k->mnist"), "n"] and "Without batch norm this pair was not run" in text
+    plain = added[without].xs("svhn7k->mnist", level="column")
+    table = study_table(tables[without], results, "cpu").set_index(["method", "column"])
+    alone = table.loc[("L_c", "svhn7k->mnist"), "mean"]
+    (n,) = set(plain["n"])
+    wording = "Without batch norm, on {} seeds and so without a verdict, $L_c$ alone has {:.1f}; $L_s$ adds {:.1f} "
+    wording += "points, $L_h$ {:.1f}, $L_a$ {:.1f}, $L_1$ {:.1f}."
+    assert wording.format({3: "three", 4: "four"}[n], alone, *plain.loc[[l_s, l_h, l_a, l_1], "mean"]) in text
+    above = plain[plain["low"] > 0]
+    assert above.index.tolist() == [l_s, l_a] and "The intervals of $L_s$ and $L_a$ lie above zero" in text
+    assert "({:.1f} to {:.1f} and {:.1f} to {:.1f}), so here".format(*above[["low", "high"]].to_numpy().ravel()) in text
 
     def cells(name, label, column="mean"):
         table = study_table(tables[name], results, "cpu").set_index(["method", "column"])
