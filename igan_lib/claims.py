@@ -154,17 +154,26 @@ def effects_of(evidence: Evidence, claim: Claim) -> list[tuple[str, Effect]]:
     ]
 
 
+def judged(found: Iterable[tuple[str, Effect]]) -> list[Effect]:
+    """Those of `effects_of` that have a say in the verdict."""
+    return [effect for beside, effect in found if not beside]
+
+
+def weakest(parts: Iterable[Effect]) -> Effect:
+    """The one with the worst verdict, of several the one with the lowest mean."""
+    return min(parts, key=_strength)
+
+
 def decide(evidence: Evidence, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     """One line a claim: verdict, the numbers behind it as a sentence, and n, the seeds of the part with the fewest."""
     lines = []
     for claim in claims:
         found = effects_of(evidence, claim)
-        parts = [effect for beside, effect in found if not beside]
-        worst = min(parts, key=lambda part: VERDICTS.index(part.verdict))
+        parts = judged(found)
         others = [f"{beside}: {effect}" for beside, effect in found if beside and effect.n]
         numbers = told(parts) + (f" Not judged: {'; '.join(others)}." if others else "")
         n = min(part.n for part in parts)
-        lines.append([claim.id, claim.section, claim.sentence, worst.verdict, numbers, n])
+        lines.append([claim.id, claim.section, claim.sentence, weakest(parts).verdict, numbers, n])
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -193,14 +202,13 @@ def told(parts: list[Effect]) -> str:
         return f"{len(parts)} differences not run: {reasons.pop()}."
     if len(parts) <= SHOWN:
         return "; ".join(f"{part} [{part.verdict}]" if part.n else str(part) for part in parts) + "."
-    weakest = min(parts, key=strength)
     verdicts = [part.verdict for part in parts]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in reversed(VERDICTS) if verdict in verdicts)
     below = sum(part.interval[2] < 0 for part in parts)  # never of NaN, where there is no interval
-    return f"{len(parts)} differences: {counts}; {below} with an interval below zero; the weakest: {weakest}."
+    return f"{len(parts)} differences: {counts}; {below} with an interval below zero; the weakest: {weakest(parts)}."
 
 
-def strength(part: Effect) -> tuple[int, float]:
+def _strength(part: Effect) -> tuple[int, float]:
     """Orders parts by verdict, then by their mean."""
     mean = part.interval[0]
     return VERDICTS.index(part.verdict), 0.0 if math.isnan(mean) else mean

@@ -43,6 +43,11 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return found
 
 
+def in_one_column(found: pd.DataFrame) -> pd.DataFrame:
+    """The same `findings` under names such as "L_a, mnist → usps"."""
+    return found.set_axis([f"{added}, {pair}" for added, pair in found.index])
+
+
 def _names(table: pd.DataFrame) -> pd.MultiIndex:
     added = [label.rpartition("+")[2] for label in table["method"]]
     pairs = [name.replace("->", " → ") for name in table["column"]]

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import nbformat
 
-from igan_lib.claims import decide, effects_of, strength
+from igan_lib.claims import decide, effects_of, judged, weakest
 from igan_lib.durations import costs, notebook_seconds, preset_seconds, spoken
 from igan_lib.effects import Evidence
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult
 from igan_lib.files import write_text
-from igan_lib.findings import findings
+from igan_lib.findings import findings, in_one_column
 from igan_lib.paper_claims import CLAIMS
 from igan_lib.studies import STUDIES, Study
 from igan_lib.study_tables import own_differences, study_table, to_markdown, wide
@@ -71,7 +71,7 @@ def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str =
         tables = [own_differences(each, results, profile) for each in asked]
         cells = findings({title: table for (_, _, title), table in zip(titled, tables, strict=True)})
         cells = cells[~(cells.drop(columns="paper", errors="ignore") == "not run").all(axis=1)]
-        cells.index = [f"{row}, {pair}" for row, pair in cells.index]
+        cells = in_one_column(cells)
         head = "added" if {each.differences for each in asked} == {"above"} else "changed"
         return f"<!-- added: {found.group(1)} -->\n{to_markdown(cells, head=head)}\n<!-- end -->"
 
@@ -81,9 +81,8 @@ def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str =
 
     def claims(found: re.Match[str]) -> str:
         evidence = Evidence(results, profile)
-        judged = ([effect for beside, effect in effects_of(evidence, claim) if not beside] for claim in CLAIMS)
-        weakest = (min(effects, key=strength) for effects in judged)
-        table = decide(evidence).assign(weakest=[f"{effect.what}: {effect.numbers}" for effect in weakest])
+        effects = [weakest(judged(effects_of(evidence, claim))) for claim in CLAIMS]
+        table = decide(evidence).assign(weakest=[f"{effect.what}: {effect.numbers}" for effect in effects])
         names = {"sentence": "the paper", "verdict": "verdict", "weakest": "the weakest difference behind it"}
         cells = table.set_index("section")[list(names)].rename(columns=names)
         return f"<!-- claims: verdicts -->\n{to_markdown(cells, head='section')}\n<!-- end -->"

@@ -14,13 +14,13 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from igan_lib.claims import SHOWN, averages, claim_parts, decide, effects_of, told
+from igan_lib.claims import SHOWN, averages, claim_parts, decide, effects_of, judged, told
 from igan_lib.durations import costs
 from igan_lib.effects import VERDICTS, Evidence
 from igan_lib.experiment import RunResult
 from igan_lib.failures import read_failures
 from igan_lib.files import write_text
-from igan_lib.findings import findings
+from igan_lib.findings import findings, in_one_column
 from igan_lib.paper_claims import CLAIMS, SLIPS, Claim
 from igan_lib.studies import STUDIES, Study, office_studies, own_folder
 from igan_lib.study_tables import missing_runs, own_differences, study_table, wide
@@ -109,11 +109,11 @@ def formula(text: str) -> Markup:
 def _evidence(evidence: Evidence, claim: Claim) -> dict[str, Any]:
     """How a claim was read, and the differences behind its verdict, each with its own; of many first a summary."""
     found = effects_of(evidence, claim)
-    judged = [effect for beside, effect in found if not beside]
+    parts = judged(found)
     return {
         "reading": claim.reading,
-        "summary": told(judged) if len(judged) > SHOWN else "",
-        "parts": [(str(effect), effect.verdict) for effect in judged],
+        "summary": told(parts) if len(parts) > SHOWN else "",
+        "parts": [(str(effect), effect.verdict) for effect in parts],
         "beside": [(beside, str(effect)) for beside, effect in found if beside and effect.n],
     }
 
@@ -140,9 +140,7 @@ def _differences(sweep: Sweep, study: Study, results: list[RunResult]) -> dict[s
     if not study.differences:
         return None
     title = {"above": "what it adds to the row above", "first": "difference to the first row"}[study.differences]
-    table = findings({title: own_differences(study, results, sweep.profile)})
-    table.index = [f"{row}, {pair}" for row, pair in table.index]
-    return _grid(table)
+    return _grid(in_one_column(findings({title: own_differences(study, results, sweep.profile)})))
 
 
 def _grid(cells: pd.DataFrame) -> dict[str, Any]:
