@@ -218,10 +218,14 @@ def test_files_hold_the_same_table_in_three_forms(tmp_path):
 @pytest.mark.parametrize(("kind", "made"), [("above", paired_differences), ("first", differences_to_first)])
 def test_a_study_that_is_about_differences_has_them_in_a_file(tmp_path, kind, made):
     study = replace(STUDY, differences=kind)
-    write_tables(study, some_results(), "smoke", tmp_path)
+    thirds = [
+        run.model_copy(update={"metrics": {name: value / 3 for name, value in run.metrics.items()}})
+        for run in some_results()
+    ]
+    write_tables(study, thirds, "smoke", tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(study.files) and len(study.files) == 4
     found = pd.read_csv(tmp_path / "made_up-differences.csv")
-    expected = made(study, some_results(), "smoke")
+    expected = made(study, thirds, "smoke")
     for told, values, n in zip(found["by_seed"].fillna(""), expected["by_seed"], expected["n"], strict=True):
         assert [float(value) for value in str(told).split()] == pytest.approx(values, abs=1e-4) and len(values) == n
     found, expected = (table.drop(columns="by_seed") for table in (found, expected))
