@@ -53,8 +53,10 @@ report: $(STAMP) ## Write results/report.html from the results that are there (P
 	$(BIN)/python -m igan_lib report --profile $(PROFILE) --seeds $(SEEDS) $(if $(PAIRS),--pairs $(PAIRS)) \
 		--backbone $(BACKBONE) --regime $(REGIME) $(ARGS)
 
-test: $(STAMP) ## Run the whole test suite (ARGS="-k losses" for a part)
-	$(BIN)/python -m pytest $(ARGS)
+# Two processes of one thread each, whatever the machine has: small products on several threads wait for each other, on
+# busy cores for much longer than they compute. A file stays in one process, whose fixtures its tests share.
+test: $(STAMP) ## Run the whole test suite (ARGS="-k losses" for a part, ARGS="-n 0" in one process)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lab: $(STAMP) ## Open the notebooks in JupyterLab
 	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(ARGS)
