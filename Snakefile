@@ -42,9 +42,12 @@ def shown_by(notebook):
     return wanted(*(study for study in sweep.chosen() if study.name in notebook.studies))
 
 
-# Without these a table would stay as it is when its title, its rows or the paper's numbers are corrected.
+# Without these a table would stay as it is when its title, its rows or the paper's numbers are corrected, or when a
+# preset changes back: its runs are then older than the table that showed others.
 CODE = Path(igan_lib.__file__).parent
-TABLE_CODE = [CODE / f"{name}.py" for name in ("paper", "studies", "study_tables", "tables")]
+TABLE_CODE = [
+    CODE / f"{name}.py" for name in ("paper", "studies", "study_tables", "tables", "presets", "config", "training")
+]
 
 
 BENCHMARKS = sorted(sweep.results.glob("benchmarks*.json"))  # 06, 07 and the report show some, where they were measured

@@ -204,22 +204,32 @@ def _table(arguments: argparse.Namespace) -> int:
         (study,) = sweep.chosen()
         table = study_tables.write_tables(study, results, sweep.profile, sweep.tables)
         print(study_tables.to_markdown(study_tables.wide(table)))
-    for sentence in damaged:
-        print(f"error: {sentence}", file=sys.stderr)
-    return 1 if damaged else 0
+        unread = study_tables.unread_runs([study], arguments.results / "runs", results, sweep.profile)
+    return _tell_damaged(damaged, missed=damaged if arguments.study is None else unread)
 
 
 def _report(arguments: argparse.Namespace) -> int:
     from igan_lib.report import write_report
+    from igan_lib.study_tables import unread_runs
+    from igan_lib.tables import read_results
     from igan_lib.workflow import make_sweep
 
     keys = {name: getattr(arguments, name) for name in ("profile", "seeds", "pairs", "backbone", "regime", "results")}
     sweep = make_sweep(keys | ({"studies": arguments.studies} if arguments.studies else {}))
-    damaged = write_report(sweep, arguments.figures)
+    results, damaged = read_results(sweep.results / "runs")
+    write_report(sweep, arguments.figures, results, damaged)
     print(sweep.report)
+    return _tell_damaged(damaged, missed=unread_runs(sweep.chosen(), sweep.results / "runs", results, sweep.profile))
+
+
+def _tell_damaged(damaged: list[str], missed: list[str]) -> int:
+    """Say which files can't be read; the exit status: 1 where what was asked misses one of them.
+
+    Of others the workflow must not hear: it removes what a failed command has written.
+    """
     for sentence in damaged:
         print(f"error: {sentence}", file=sys.stderr)
-    return 1 if damaged else 0
+    return 1 if missed else 0
 
 
 def _readme(arguments: argparse.Namespace) -> int:

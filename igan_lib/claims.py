@@ -108,8 +108,8 @@ def _with_runs(evidence: Evidence, study: str, steps: tuple[Step, ...], columns:
 def _limit(evidence: Evidence, study: str, row: str, names: list[str], whole: bool) -> str:
     backbone = evidence.other_backbone(study, row, names[0])
     if backbone:
-        return f"at best a direction: {backbone}, not finetuned alexnet"
-    return "" if whole else "at best a direction: without S → M"
+        return f"other conditions: {backbone}, not finetuned alexnet"
+    return "" if whole else "other conditions: without S → M"
 
 
 def _over(
@@ -160,7 +160,7 @@ def judged(found: Iterable[tuple[str, Effect]]) -> list[Effect]:
 
 
 def weakest(parts: Iterable[Effect]) -> Effect:
-    """The one with the worst verdict, of several the one with the lowest mean."""
+    """The one with the worst verdict, of several one that the paper prints a difference for, then the lowest mean."""
     return min(parts, key=_strength)
 
 
@@ -208,10 +208,9 @@ def told(parts: list[Effect]) -> str:
     return f"{len(parts)} differences: {counts}; {below} with an interval below zero; the weakest: {weakest(parts)}."
 
 
-def _strength(part: Effect) -> tuple[int, float]:
-    """Orders parts by verdict, then by their mean."""
+def _strength(part: Effect) -> tuple[int, bool, float]:
     mean = part.interval[0]
-    return VERDICTS.index(part.verdict), 0.0 if math.isnan(mean) else mean
+    return VERDICTS.index(part.verdict), part.printed is None, 0.0 if math.isnan(mean) else mean
 
 
 def averages() -> pd.DataFrame:

@@ -1,15 +1,17 @@
-"""Loss curves: of a finished history, and live while `fit` runs."""
+"""Loss curves: of a finished history, of all runs of a study, and live while `fit` runs."""
 
 import math
 import time
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
+import pandas as pd
 from IPython import get_ipython
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from igan_lib.style import INK, SHADE, WIDTH, new_figure
+from igan_lib.style import CLASS_COLOURS, INK, SHADE, WIDTH, method_label, new_figure
 
 # What the trainer logs, in the order in which it is drawn; the numbers are the paper's equations.
 LOSS_TITLES = {
@@ -44,6 +46,38 @@ def loss_curves(history: Sequence[Mapping[str, float]], pretrain_steps: int = 0)
     for ax in axes.flat[max(0, len(names) - columns) : len(names)]:
         ax.tick_params(labelbottom=True)
         ax.set_xlabel("step (shaded: source only)" if pretrain_steps else "step", fontsize=8)
+    return fig
+
+
+def study_curves(histories: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """Logged values by step, one line a method: one row of panels for each of `names`, one column a pair.
+
+    A line is the mean over the seeds that logged the value at that step. The rows of one name share their axis.
+
+    Args:
+        histories: as from `study_tables.histories`.
+        names: logged values, such as "confident" or "L_s", in the order of the panels.
+    """
+    pairs, methods = (list(dict.fromkeys(histories[key])) for key in ("column", "method"))
+    means = histories.groupby(["column", "method", "step"]).mean(numeric_only=True)
+    size = (WIDTH, 0.9 + 1.9 * len(names))
+    fig, axes = new_figure(len(names), max(1, len(pairs)), size=size, sharex=True, sharey="row")
+    for (row, name), (at, pair) in product(enumerate(names), enumerate(pairs)):
+        ax = axes[row, at]
+        for number, method in enumerate(methods):
+            if (pair, method) in means.index.droplevel("step") and name in means:
+                values = means.loc[(pair, method), name].dropna()
+                ax.plot(values.index, values, color=CLASS_COLOURS[number], label=method_label(method), linewidth=1.2)
+        title = LOSS_TITLES.get(name, name)
+        ax.set_title(f"{pair.replace('->', ' → ')}\n{title}" if row == 0 else title, fontsize=9)
+    for name, ax in zip(names, axes[:, 0], strict=True):
+        if name != "confident":  # a share says enough where it is; losses are compared with zero
+            ax.set_ylim(bottom=0)
+    for ax in axes[-1]:
+        ax.set_xlabel("step", fontsize=8)
+    lines = {line.get_label(): line for ax in axes.flat for line in ax.lines}
+    order = [method_label(method) for method in methods if method_label(method) in lines]
+    fig.legend([lines[label] for label in order], order, loc="outside lower center", ncols=3)
     return fig
 
 

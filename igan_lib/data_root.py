@@ -64,8 +64,14 @@ def domain_status(root: Path | None = None) -> list[DomainStatus]:
 
 
 def is_present(name: str) -> bool:
-    """Whether the files of a named domain are there (not whether they are whole: loading finds that out)."""
-    return next(status.present for status in domain_status() if status.name == name)
+    """Whether the files of a named domain, of "npz:PATH" or of "folder:PATH" are there.
+
+    Not whether they are whole: loading finds that out.
+    """
+    kind, _, path = name.partition(":")
+    if not path:
+        return next(status.present for status in domain_status() if status.name == name)
+    return _found_own(path, None, "file" if kind == "npz" else "folder") is not None
 
 
 def resolve_root(root: Path | None) -> Path:
@@ -75,14 +81,20 @@ def resolve_root(root: Path | None) -> Path:
 
 def find_own(path: str, root: Path | None, kind: str) -> Path:
     """The user's own file or folder: as the path says, or below the data root."""
+    found = _found_own(path, root, kind)
+    if found is None:
+        raise DataError(
+            f"Expected a {kind} at {' or '.join(map(str, _places(path, root)))}, found none: "
+            "correct the path, or set IGAN_DATA to the folder that it starts from."
+        )
+    return found
+
+
+def _places(path: str, root: Path | None) -> list[Path]:
     given = Path(path).expanduser()
-    places = [given]
-    if not given.is_absolute():
-        places.append(resolve_root(root) / given)
-    for place in places:
-        if place.is_file() if kind == "file" else place.is_dir():
-            return place
-    raise DataError(
-        f"Expected a {kind} at {' or '.join(str(place) for place in places)}, found none: "
-        "correct the path, or set IGAN_DATA to the folder that it starts from."
-    )
+    return [given] if given.is_absolute() else [given, resolve_root(root) / given]
+
+
+def _found_own(path: str, root: Path | None, kind: str) -> Path | None:
+    places = _places(path, root)
+    return next((place for place in places if (place.is_file() if kind == "file" else place.is_dir())), None)

@@ -1,19 +1,8 @@
 """Effects: differences on the same seeds, what is said of one, and where they come from.
 
-An effect is in per cent points, with its 95 % t-interval over seeds. The rules, which `Effect.verdict` follows:
-
-- "not run": no values, or nothing that they may be compared with; "too few seeds": fewer than five;
-- "not reproduced": the interval ends at zero or below it, or it holds zero and ends below the difference that the paper
-  prints: what is claimed is excluded, and no effect is shown in its place;
-- "undecided": it holds zero, and what is claimed too;
-- "direction only": it lies above zero, and below the printed difference, or that lies inside it by its width alone;
-- "reproduced": it lies above zero, and the printed difference lies inside it or below it.
-
-A deficit that the paper concedes (a printed difference below zero) is reproduced where ours is no larger, so where the
-printed difference lies inside the interval or below it, undecided where it lies inside by the interval's width alone,
-and not reproduced otherwise. Where the paper prints no difference, the sign decides. So it does where the row that ours
-is compared with leaves less than the printed difference below 100 %: no result could reach it, and this counts at best
-as "direction only". By its width alone: as in `tables.verdict`.
+An effect is in per cent points, with its 95 % t-interval over seeds. `Effect.verdict` follows `RULES`. The paper's
+difference may be one that no result could reach, where the row that ours is compared with leaves less of 100 %: then
+the sign decides, and this counts at best as "direction only".
 """
 
 import math
@@ -24,10 +13,24 @@ from igan_lib.experiment import RunResult
 from igan_lib.paper_claims import Step
 from igan_lib.studies import STUDIES, Row, Study, column
 from igan_lib.study_tables import Cells
-from igan_lib.tables import SEEDS_FOR_A_VERDICT, by_width_alone, t_interval
+from igan_lib.tables import SEEDS_FOR_A_VERDICT, UNDECIDED, by_width_alone, t_interval
 
-# From worst to best: a claim of several parts is as good as the worst of them.
-VERDICTS = ("not reproduced", "not run", "too few seeds", "undecided", "direction only", "reproduced")
+# As report and notebook 09 tell them, from best to worst: a claim of several parts is as good as the worst of them.
+RULES = {
+    "reproduced": "the interval lies above zero, and the difference that the paper prints lies inside it or below it; "
+    "where the paper prints none, the sign decides. A deficit that the paper concedes is reproduced where the printed "
+    "one lies inside the interval or below it: ours is not shown to be larger.",
+    "direction only": "the interval lies above zero, and below the printed difference, or that lies inside it by its "
+    "width alone. No more than this is said under conditions other than the paper's, or where the row that ours is "
+    "compared with leaves fewer points than are printed: there the sign decides.",
+    "undecided": "the interval holds zero, and what is claimed too; or it holds a conceded deficit by its width alone.",
+    "too few seeds": f"fewer than {SEEDS_FOR_A_VERDICT}.",
+    "not run": "there are no values, or nothing that they may be compared with.",
+    "not reproduced": "the interval ends at zero or below it, or it holds zero and ends below the printed difference. "
+    "Of a conceded deficit: it ends below what is printed.",
+}
+BY_WIDTH = f"By its width alone: the interval reaches further than {UNDECIDED:g} points from its middle."
+VERDICTS = tuple(reversed(RULES))  # from worst to best
 NARROW = 0.05  # points, a test image of USPS: how narrowly a printed difference is reached is said below it
 
 
@@ -54,7 +57,7 @@ class Effect:
 
     @property
     def verdict(self) -> str:
-        """One of `VERDICTS`, by the rules of this file."""
+        """One of `VERDICTS`, by `RULES`."""
         _, low, high = self.interval
         if len(self.values) < SEEDS_FOR_A_VERDICT:
             return "too few seeds" if self.values else "not run"

@@ -1,15 +1,12 @@
 """Figures of tables: means with intervals beside the paper's numbers, and paired differences; from results alone."""
 
-import re
-import textwrap
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from igan_lib.style import INK, SOURCE_COLOUR, TARGET_COLOUR, WIDTH, new_figure
+from igan_lib.style import INK, SOURCE_COLOUR, TARGET_COLOUR, WIDTH, method_label, new_figure
 from igan_lib.tables import SEEDS_FOR_AN_INTERVAL
 
 OURS, PAPER = SOURCE_COLOUR, TARGET_COLOUR
@@ -65,17 +62,10 @@ def _panels(table: pd.DataFrame, unit: str) -> Figure:
                 ax.set_xticks([])
         elif run["n"].nunique() > 1:
             _counts(ax, rows, lines["n"])
-    axes[0, 0].set_yticks(rows, [_formula(method) for method in methods])
+    axes[0, 0].set_yticks(rows, [method_label(method) for method in methods])
     axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
     fig.legend(handles=_key(table, run), loc="outside lower center", ncols=4)
     return fig
-
-
-def _formula(method: str) -> str:
-    """A sum of losses, such as L_c+L_s, as a formula; any other label as it is, a long one on two lines."""
-    if re.fullmatch(r"L_\w(\+L_\w)*", method):
-        return f"${method}$"
-    return textwrap.fill(method, 34, break_on_hyphens=False)
 
 
 def _marks(ax: Axes, rows: np.ndarray, lines: pd.DataFrame) -> None:

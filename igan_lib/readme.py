@@ -82,7 +82,7 @@ def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str =
     def claims(found: re.Match[str]) -> str:
         evidence = Evidence(results, profile)
         effects = [weakest(judged(effects_of(evidence, claim))) for claim in CLAIMS]
-        table = decide(evidence).assign(weakest=[f"{effect.what}: {effect.numbers}" for effect in effects])
+        table = decide(evidence).assign(weakest=[str(effect) for effect in effects])
         names = {"sentence": "the paper", "verdict": "verdict", "weakest": "the weakest difference behind it"}
         cells = table.set_index("section")[list(names)].rename(columns=names)
         return f"<!-- claims: verdicts -->\n{to_markdown(cells, head='section')}\n<!-- end -->"

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from igan_lib.claims import SHOWN, averages, claim_parts, decide, effects_of, judged, told
 from igan_lib.durations import costs
-from igan_lib.effects import VERDICTS, Evidence
+from igan_lib.effects import BY_WIDTH, RULES, VERDICTS, Evidence
 from igan_lib.experiment import RunResult
 from igan_lib.failures import read_failures
 from igan_lib.files import write_text
@@ -24,7 +24,7 @@ from igan_lib.findings import findings, in_one_column
 from igan_lib.paper_claims import CLAIMS, SLIPS, Claim
 from igan_lib.studies import STUDIES, Study, office_studies, own_folder
 from igan_lib.study_tables import missing_runs, own_differences, study_table, wide
-from igan_lib.tables import read_results, write_csv
+from igan_lib.tables import write_csv
 from igan_lib.workflow import Sweep
 
 # The pictures that belong to a table, and the others with a heading; one that was not drawn yet is left out.
@@ -43,6 +43,7 @@ STUDY_FIGURES = {
 COSTED = ("table4", "table4-no-batch-norm")  # their rows differ in what is computed
 FIGURE2 = {"figure2": "The target's codes before and after adaptation", "figure2_key": "Colours and markers"}
 CURVES = {
+    "table4_curves": "Table 4's runs while they train: means over their seeds, from the first step with the target on",
     "training_losses": "The losses of one run of notebook 03: mnist5k → digits, profile quick",
     "retrieval_precision_recall": "Precision and recall by Hamming radius",
     "retrieval_protocols": "Mean average precision against accuracy, in both protocols",
@@ -50,16 +51,14 @@ CURVES = {
 KINDS = {"png": "image/png", "svg": "image/svg+xml"}
 
 
-def write_report(sweep: Sweep, figures: Path) -> list[str]:
-    """Write `sweep.report`, and claims.csv and claims_parts.csv beside it, from the results that are there.
+def write_report(sweep: Sweep, figures: Path, results: list[RunResult], damaged: Iterable[str] = ()) -> None:
+    """Write `sweep.report`, and claims.csv and claims_parts.csv beside it.
 
     Args:
         figures: the folder of the pictures.
-
-    Returns:
-        One sentence for each result file that can't be read; the report lists them too.
+        results: of the runs that are there.
+        damaged: one sentence for each result file that can't be read, as from `read_results`.
     """
-    results, damaged = read_results(sweep.results / "runs")
     studies = STUDIES | office_studies(sweep.backbone, sweep.regime)
     figures = own_folder(figures, sweep.profile, sweep.backbone, sweep.regime, sweep.pairs)
     evidence = Evidence(results, sweep.profile, studies)
@@ -72,6 +71,8 @@ def write_report(sweep: Sweep, figures: Path) -> list[str]:
         profile=sweep.profile,
         seeds=sweep.seeds,
         counts=[(verdict, verdicts[verdict]) for verdict in reversed(VERDICTS) if verdict in verdicts],
+        rules=RULES,
+        by_width=BY_WIDTH,
         claims=[line._asdict() | _evidence(evidence, by_id[line.claim]) for line in claims.itertuples(index=False)],
         tables=[_table(sweep, study, results, figures) for study in sweep.chosen()],
         figure2=pictures(FIGURE2, figures),
@@ -84,7 +85,6 @@ def write_report(sweep: Sweep, figures: Path) -> list[str]:
         damaged=[sentence.replace(str(sweep.results), "results") for sentence in damaged],
     )
     write_text(sweep.report, page)
-    return damaged
 
 
 def _template() -> Template:

@@ -1,6 +1,7 @@
 """The tables of `studies`, filled from the results: cells with mean and interval, paired differences, holes."""
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -143,6 +144,30 @@ def missing_runs(
                 if (row.metric or study.metric) not in measured.get(config.hash8, ()):
                     missing[config.hash8] = config
     return list(missing.values())
+
+
+def histories(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:
+    """What the runs of a study logged while they trained: method, column, seed, step, and the logged values.
+
+    A value that a run does not log, such as a loss that it does not compute, is NaN.
+    """
+    cells = Cells(study, results, profile)
+    rows = [
+        {"method": row.label, "column": column(pair), "seed": seed} | logged
+        for row in study.rows
+        for pair in study.pairs
+        for seed, result in cells.results(row, pair).items()
+        for logged in result.history
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["method", "column", "seed", "step"])
+
+
+def unread_runs(studies: Iterable[Study], folder: Path, results: Iterable[RunResult], profile: str) -> list[str]:
+    """The names of the studies' runs, of any seed, whose file lies in `folder` and is not among its `results`."""
+    unread = {path.stem for path in folder.glob("*.json")} - {result.config.name for result in results}
+    seeds = {int(found[1]) for name in unread if (found := re.search(r"-s(\d{1,9})-\w+$", name))}
+    wanted = {config.name for study in studies for config in study.configs(profile, seeds)}
+    return sorted(unread & wanted)
 
 
 def run_seconds(study: Study, results: Iterable[RunResult], profile: str) -> pd.DataFrame:

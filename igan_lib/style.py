@@ -1,6 +1,7 @@
 """The one style sheet of all figures (sizes, spines, colours, markers) and how a figure begins and ends."""
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,13 @@ def _framed(picture: np.ndarray, gap: int) -> np.ndarray:
 def symbol(name: str) -> str:
     """The name of a loss, such as L_c, as a formula; any other text as it is."""
     return f"${name}$" if re.fullmatch(r"L_\w", name) else name
+
+
+def method_label(method: str) -> str:
+    """The row of a table: a sum of losses, such as L_c+L_s, as a formula; any other one as it is, on lines of 34."""
+    return (
+        f"${method}$" if re.fullmatch(r"L_\w(\+L_\w)*", method) else textwrap.fill(method, 34, break_on_hyphens=False)
+    )
 
 
 def bare(ax: Axes) -> None:

@@ -14,7 +14,7 @@ from igan_lib.errors import ConfigError
 from igan_lib.experiment import RESULTS, result_path
 from igan_lib.failures import Unfinished, cause, read_failures, write_failures
 from igan_lib.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
-from igan_lib.studies import S_M, STUDIES, Pair, Study, column, office_studies, own_folder
+from igan_lib.studies import S_M, S_M_PART, STUDIES, Pair, Study, column, office_studies, own_folder
 from igan_lib.study_notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
 
 
@@ -65,12 +65,13 @@ class Sweep(BaseModel):
     def runs(self, study: Study) -> dict[str, ExperimentConfig]:
         """Name -> configuration of the runs that a table needs; rows that measure the same runs share them.
 
-        Those of S -> M are asked for only where SVHN is, or where the sweep's pairs name it: without it every call
-        would end in their failure.
+        Those of SVHN and of a part of it are asked for only where their files are, or where the sweep's pairs name
+        them: few users have both, and without them every call would end in their failure.
         """
         configs = study.configs(self.profile, range(self.seeds))
-        if self.pairs is None and not is_present("svhn"):
-            configs = [config for config in configs if (config.source, config.target) != S_M]
+        if self.pairs is None:
+            absent = {pair for pair in (S_M, S_M_PART) if pair in study.pairs and not is_present(pair[0])}
+            configs = [config for config in configs if (config.source, config.target) not in absent]
         return {config.name: config for config in configs}
 
     @property

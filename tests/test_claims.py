@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from claim_makers import results, table4
 
-from igan_lib.claims import COLUMNS, claim_parts, decide, decide_on_table
+from igan_lib.claims import COLUMNS, claim_parts, decide, decide_on_table, weakest
 from igan_lib.config import ALL_LOSSES
-from igan_lib.effects import VERDICTS, Evidence
+from igan_lib.effects import VERDICTS, Effect, Evidence
 from igan_lib.experiment import RunResult
 from igan_lib.paper_claims import CLAIMS, Check, Claim, Step
 from igan_lib.studies import A_D, A_W, M_U, S_M_PART, STUDIES, U_M, W_A, office_studies
@@ -41,7 +41,7 @@ def test_ours_is_compared_with_another_methods_printed_number(start, expected):
     assert f"igan over CDAN-M's printed 96.5 on mnist → usps: {start + 0.2 - 96.5:+.2f} (" in line.numbers
 
 
-def test_a_conceded_loss_holds_where_ours_is_no_larger():
+def test_a_conceded_deficit_holds_where_ours_is_not_shown_to_be_larger():
     assert decided(results("table1", "igan", U_M, near(97.6)), "1-usps-mnist").verdict == "reproduced"
     assert decided(results("table1", "igan", U_M, near(99.5)), "1-usps-mnist").verdict == "reproduced"
     assert decided(results("table1", "igan", U_M, near(96.0)), "1-usps-mnist").verdict == "not reproduced"
@@ -302,7 +302,7 @@ def test_every_difference_has_a_line_of_its_own():
     assert len(each) == 7 and set(each["n"]) == {5} and set(each["verdict"]) == {"direction only"}
     first = each.iloc[0]
     assert first["part"] == "L_c+L_s over L_c on average over mnist → usps and usps → mnist"
-    assert first["mean"] == pytest.approx(20.0) and first["remark"] == "at best a direction: without S → M"
+    assert first["mean"] == pytest.approx(20.0) and first["remark"] == "other conditions: without S → M"
     beside = parts[parts["part"].str.endswith("svhn7k → mnist")].iloc[0]
     assert (beside["n"], beside["verdict"], beside["remark"]) == (2, "not judged", "a part of SVHN")
     decided_too = decide(evidence).set_index("claim")
@@ -338,3 +338,10 @@ def test_the_claims_of_one_table_alone():
     whole, part = decide(Evidence(found)), decide_on_table(1, found)
     assert list(part["claim"]) == [name for name in whole["claim"] if name.startswith("1-")] != []
     assert part.to_dict("records") == whole[whole["claim"].isin(part["claim"])].to_dict("records")
+
+
+def test_the_weakest_difference_is_one_that_the_paper_prints_a_size_for():
+    small, smaller, printed = Effect("a", (1.0,) * 5), Effect("b", (0.5,) * 5), Effect("c", (2.0,) * 5, 2.0)
+    assert {effect.verdict for effect in (small, smaller, printed)} == {"reproduced"}
+    assert weakest([small, printed, smaller]) is printed and weakest([small, smaller]) is smaller
+    assert weakest([printed, Effect("d", (0.0,) * 5)]).what == "d"  # a worse verdict before all else

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from igan_lib.__main__ import main
+from igan_lib.experiment import preset
 
 SMOKE = ["run", "mnist5k", "digits", "--profile", "smoke", "--device", "cpu", "--quiet"]
 
@@ -42,6 +43,23 @@ def test_show_lists_results_and_damaged_files(folder, capsys):
         assert "cut.json" in capsys.readouterr().err
     finally:
         damaged.unlink()
+
+
+@pytest.mark.parametrize("words", [["table", "table1"], ["report", "--studies", "table1"]])
+def test_a_damaged_file_is_told_and_fails_only_what_it_belongs_to(tmp_path, capsys, words):
+    asked = [*words, "--profile", "smoke", "--results", str(tmp_path)]
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    others = [preset("mnist", "usps", profile="quick").name, preset("usps", "mnist", profile="smoke", alpha=3.0).name]
+    for name in (*others, "no-run", "igan-s99999999999-0a1b2c3d"):
+        (runs / f"{name}.json").write_text("{")
+    assert main(asked) == 0
+    assert capsys.readouterr().err.count("error: Expected a whole result") == 4
+    # also one of a seed beyond those of a usual call
+    own = runs / f"{preset('mnist', 'usps', profile='smoke', seed=7).name}.json"
+    own.write_text("{")
+    assert main(asked) == 1
+    assert own.name in capsys.readouterr().err
 
 
 def test_show_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):

@@ -57,7 +57,7 @@ HALF = stats.t.ppf(0.975, 4) * math.sqrt(2.5) / math.sqrt(5)
 )
 def test_verdict_at_its_edges(values, printed, expected):
     assert Effect("x", values, printed).verdict == expected
-    limited = Effect("x", values, printed, limit="at best a direction").verdict
+    limited = Effect("x", values, printed, limit="other conditions: b").verdict
     assert limited == ("direction only" if expected == "reproduced" else expected)
 
 
@@ -80,9 +80,9 @@ def test_interval_is_students():
 
 
 def test_an_effect_as_text():
-    effect = Effect("a over b", spread(1, 0.5), 0.3, "at best a direction")
+    effect = Effect("a over b", spread(1, 0.5), 0.3, "other conditions: b")
     low, high = 1 - 0.5 * HALF, 1 + 0.5 * HALF
-    assert str(effect) == f"a over b: +1.00 ({low:+.2f} to {high:+.2f}), n = 5, paper +0.30, at best a direction"
+    assert str(effect) == f"a over b: +1.00 ({low:+.2f} to {high:+.2f}), n = 5, paper +0.30, other conditions: b"
     assert str(Effect("a over b", (1.0,))) == "a over b: +1.00, n = 1"
     assert str(Effect("a over b", reason="no runs")) == "a over b: not run, no runs"
 

@@ -6,6 +6,7 @@ import torch
 from data_makers import message, noise, write_images, write_npz
 from PIL import Image
 
+from igan_lib.data_root import is_present
 from igan_lib.domains import load_domain
 from igan_lib.errors import DataError
 from igan_lib.images import convert_images
@@ -46,6 +47,17 @@ def test_relative_path_is_sought_here_and_then_in_the_root(tmp_path, monkeypatch
     in_root = load_domain("npz:own.npz").checksum()
     write_npz(here / "own.npz", x_train=noise(12, 20, 20, seed=7))
     assert load_domain("npz:own.npz").checksum() != in_root
+
+
+def test_own_data_are_present_where_loading_looks_for_them(tmp_path, monkeypatch):
+    here, root = tmp_path / "here", tmp_path / "root"
+    (here / "pictures").mkdir(parents=True)
+    (root / "sets").mkdir(parents=True)
+    (root / "sets" / "a.npz").touch()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("IGAN_DATA", str(root))
+    assert all(map(is_present, (f"npz:{root}/sets/a.npz", "npz:sets/a.npz", "folder:sets", "folder:pictures")))
+    assert not any(map(is_present, ("npz:a.npz", "npz:sets", "folder:sets/a.npz", "folder:root")))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Each figure shows what it was given."""
 
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -192,6 +195,41 @@ def test_curves_have_an_axis_for_each_loss():
 
 def test_curves_without_pretraining_are_not_shaded():
     assert all(not ax.patches for ax in plots.loss_curves(HISTORY).axes)
+
+
+def test_curves_of_a_study_are_means_over_seeds_and_leave_out_what_is_not_logged():
+    rows = [
+        ["L_c", "a->b", 0, 1, 3.0, math.nan],
+        ["L_c", "a->b", 1, 1, 1.0, math.nan],
+        ["L_c", "a->b", 0, 9, 1.0, math.nan],
+        ["L_c+L_s", "a->b", 0, 1, 4.0, math.nan],
+        ["L_c+L_s", "a->b", 0, 9, 2.0, 0.5],
+        ["L_c+L_s", "c->d", 0, 9, 8.0, 0.25],
+    ]
+    fig = curves.study_curves(
+        pd.DataFrame(rows, columns=["method", "column", "seed", "step", "L_c", "confident"]), ["L_c", "confident"]
+    )
+    drawn = [
+        {line.get_label(): line.get_xydata().tolist() for line in ax.lines if len(line.get_xdata())} for ax in fig.axes
+    ]
+    assert drawn == [
+        {"$L_c$": [[1, 2], [9, 1]], "$L_c+L_s$": [[1, 4], [9, 2]]},
+        {"$L_c+L_s$": [[9, 8]]},
+        {"$L_c+L_s$": [[9, 0.5]]},
+        {"$L_c+L_s$": [[9, 0.25]]},
+    ]
+    assert [ax.get_title(loc="left").split("\n")[0] for ax in fig.axes[:2]] == ["a → b", "c → d"]
+    assert fig.axes[0].get_ylim()[0] == 0 and all(ax.get_ylim() == fig.axes[0].get_ylim() for ax in fig.axes[:2])
+    colours = {line.get_label(): line.get_color() for ax in fig.axes for line in ax.lines}
+    (legend,) = fig.legends
+    assert [
+        (text.get_text(), line.get_color()) for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
+    ] == [(label, colours[label]) for label in ("$L_c$", "$L_c+L_s$")]
+
+
+def test_curves_of_a_study_without_runs_are_an_empty_figure():
+    empty = pd.DataFrame(columns=["method", "column", "seed", "step"])
+    assert not any(ax.lines for ax in curves.study_curves(empty, ["L_c"]).axes)
 
 
 def test_every_loss_of_the_method_has_a_title():

@@ -99,8 +99,7 @@ def test_the_gain_on_office_31_in_the_text_is_that_of_the_results():
         assert len(base) == len(ours) == 5 and sum(ours) / 5 > printed
         gains.append(sum(ours) / 5 - sum(base) / 5)
         over_raw.append(sum(ours) / 5 - mean("source-only", pair, "running_statistics_accuracy"))
-    # whole points below and above
-    first, second = (f"{int(min(found))} to {int(max(found)) + 1}" for found in (gains, over_raw))
+    first, second = (f"{min(found):.1f} to {max(found):.1f}" for found in (gains, over_raw))
     assert f"gains {first} points over `source-only` in every direction, {second} over the first row" in README
     assert values("igan", ("webcam", "amazon")) and mean("igan", ("webcam", "amazon")) > MDD["webcam->amazon"]
 

@@ -4,6 +4,7 @@ import json
 
 import nbformat
 import pytest
+from claim_makers import results
 from method_makers import one_sentence
 
 from igan_lib.claims import claim_parts, decide
@@ -11,7 +12,7 @@ from igan_lib.effects import Evidence
 from igan_lib.errors import ConfigError
 from igan_lib.experiment import RunResult, preset
 from igan_lib.readme import fill, filled
-from igan_lib.studies import M_U, STUDIES, TABLE1
+from igan_lib.studies import A_D, A_W, M_U, STUDIES, TABLE1, W_A
 from igan_lib.study_tables import study_table, to_markdown, wide
 
 TEXT = (
@@ -112,10 +113,23 @@ def test_claims_are_filled_with_their_verdicts(tmp_path):
     for line, claim in zip(lines[3:-1], decide(evidence).itertuples(), strict=True):
         head, _, weakest = line.removesuffix(" |").rpartition(" | ")
         assert head == f"| {claim.section} | {claim.sentence} | {claim.verdict}"
-        what, numbers = weakest.rsplit(": ", 1)
+        what, numbers = weakest.split(": ", 1)
         assert what in parts.loc[[claim.claim]].tolist()
         told.append(numbers)
     assert told[1] == "-5.25, n = 1, paper +0.30" and set(told[3:]) >= {"not run, no runs"}  # 91.25 - 96.5
+
+
+def test_a_claim_names_the_conditions_under_which_it_was_decided(tmp_path):
+    found = [
+        run
+        for label, value in (("igan", 60.0), ("DAH", 70.0))
+        for pair in (W_A, A_W, A_D)
+        for run in results("table3", label, pair, [value] * 5)
+    ]
+    text = filled("<!-- claims: verdicts -->\n<!-- end -->", found, tmp_path)
+    (line,) = [line for line in text.splitlines() if "the other unsupervised hashing methods" in line]
+    assert "| not reproduced |" in line and "-10.00" in line
+    assert line.endswith("paper +3.00, other conditions: frozen efficientnet_lite0, not finetuned alexnet |")
 
 
 def test_a_file_is_written_only_when_it_changes(tmp_path):

@@ -19,6 +19,7 @@ from igan_lib.paper_claims import CLAIMS, SLIPS
 from igan_lib.report import formula, pictures, provenance_lines, write_report
 from igan_lib.studies import A_D, A_W, M_U, STUDIES, U_M, W_A
 from igan_lib.study_tables import own_differences, study_table, wide
+from igan_lib.tables import read_results
 from igan_lib.workflow import make_sweep
 
 COMMITTED = Path(__file__).parents[1] / "results" / "report.html"
@@ -83,8 +84,9 @@ def sweep(tmp_path_factory):
     for name in ("table4", "figure2"):
         (folder / "figures" / f"{name}.png").write_bytes(PNG)
     (folder / "figures" / "figure2.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    damaged = write_report(sweep, folder / "figures")
+    found, damaged = read_results(sweep.results / "runs")
     assert len(damaged) == 1 and "broken.json" in damaged[0]
+    write_report(sweep, folder / "figures", found, damaged)
     return sweep
 
 
@@ -221,7 +223,7 @@ def test_a_run_in_parts_names_each_commit_once():
 
 def test_the_same_results_give_the_same_file(sweep):
     before = sweep.report.read_bytes()
-    write_report(sweep, sweep.results.parent / "figures")
+    write_report(sweep, sweep.results.parent / "figures", *read_results(sweep.results / "runs"))
     assert sweep.report.read_bytes() == before
 
 

@@ -16,6 +16,7 @@ from igan_lib.study_tables import (
     COLUMNS,
     advantage,
     differences_to_first,
+    histories,
     missing_runs,
     paired_differences,
     run_seconds,
@@ -245,3 +246,23 @@ def test_a_column_s_head_names_the_backbone_and_its_regime():
     assert heads[1] == ["svhn → mnist", "svhn7k → mnist", "mnist → usps", "usps → mnist", "average"]
     tuned = office_studies("alexnet", "finetuned")["table3"]
     assert wide(study_table(tuned, [], "cpu")).columns[0] == "webcam → amazon, finetuned alexnet"
+
+
+def test_histories_are_those_of_the_study_s_runs_row_by_row():
+    logged = {(0, 0): [{"step": 1, "L_c": 2.0}, {"step": 9, "L_c": 1.0}], (1, 3): [{"step": 9, "L_c": 0.5, "L_h": 0.1}]}
+    found = [
+        result(ROWS[row], M_U, seed, 1.0).model_copy(update={"history": history})
+        for (row, seed), history in logged.items()
+    ]
+    other = result(ROWS[0], U_M, 0, 1.0, profile="quick").model_copy(update={"history": logged[0, 0]})
+    table = histories(STUDY, [*found, other], "smoke")
+    lines = [
+        ("first", 0, 1, 2.0),
+        ("first", 0, 9, 1.0),
+        ("second", 3, 9, 0.5),
+        ("second, measured otherwise", 3, 9, 0.5),
+    ]
+    assert list(table[["method", "seed", "step", "L_c"]].itertuples(index=False, name=None)) == lines
+    assert set(table["column"]) == {"mnist->usps"}
+    assert table["L_h"].isna().tolist() == [True, True, False, False]
+    assert histories(STUDY, [], "smoke").empty

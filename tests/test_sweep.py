@@ -45,15 +45,16 @@ def sweep(**values):
     return make_sweep({"studies": "table1", "profile": "smoke", "seeds": 2, "pairs": "mnist5k:digits"} | values)
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_runs_of_all_of_svhn_are_asked_for_where_it_is_or_where_they_are_named(monkeypatch, there):
-    monkeypatch.setattr("igan_lib.workflow.is_present", lambda name: there and name == "svhn")
-    own, named = (make_sweep({"studies": "table4", "seeds": 2, "pairs": pairs}) for pairs in (None, "svhn:mnist"))
+@pytest.mark.parametrize("there", [{"svhn"}, {"npz:svhn7k.npz"}, {"svhn", "npz:svhn7k.npz"}, set()])
+def test_runs_of_svhn_and_of_its_part_are_asked_for_where_they_are_or_where_they_are_named(monkeypatch, there):
+    monkeypatch.setattr("igan_lib.workflow.is_present", lambda name: name in there)
+    own = make_sweep({"studies": "table4", "seeds": 2})
     (study,) = own.chosen()
-    of_svhn = [run for run in own.runs(study).values() if run.source == "svhn"]
-    assert len(of_svhn) == (2 * len(study.rows) if there else 0)
-    assert len(own.runs(study)) == 2 * len(study.rows) * (4 if there else 3)
-    assert len(named.runs(*named.chosen())) == 2 * len(study.rows)
+    asked = Counter(run.source for run in own.runs(study).values())
+    assert asked == dict.fromkeys({"mnist", "usps", *there}, 2 * len(study.rows))
+    for pairs in ("svhn:mnist", "npz:svhn7k.npz:mnist"):
+        named = make_sweep({"studies": "table4", "seeds": 2, "pairs": pairs})
+        assert len(named.runs(*named.chosen())) == 2 * len(study.rows)
 
 
 # ---------------------------------------------------------------- from text and to arguments
