@@ -1,60 +1,20 @@
 """The workflow: killed it goes on, what is there is not repeated, a failed run is a hole and not the end."""
 
-import base64
 import json
 import os
 import re
-import shlex
-import shutil
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
-import nbformat
-import numpy as np
 import pytest
 import torch
-from data_makers import noise, write_npz
+from snakemake_calls import BAD, GOOD, KEYS, ROOT, call, command, environment, planned, write_data
 
 from igan_lib.experiment import result_path, run
-from igan_lib.studies import STUDIES
 from igan_lib.study_tables import write_tables
 from igan_lib.tables import read_results
 from igan_lib.workflow import make_sweep
-
-ROOT = Path(__file__).resolve().parents[1]
-# Own files in the workflow's folder: embedded digits would take longer to read than all else.
-GOOD, BAD = "npz:one.npz:npz:two.npz", "npz:missing.npz:npz:two.npz"
-KEYS = {"studies": "table1", "profile": "smoke", "seeds": 1, "pairs": GOOD}
-
-
-def environment(**more):
-    """The CPU, one thread, and this checkout's library, whatever folder the workflow runs in."""
-    paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    ours = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return os.environ | ours | more
-
-
-def command(folder, *options, snakefile=ROOT / "Snakefile", target="table1", **keys):
-    """Snakemake in `folder`, with the options that a user gives and those that this repository's profile adds."""
-    config = [f"{key}={value}" for key, value in (KEYS | keys).items()]
-    words = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--directory", folder]
-    if not {"--cores", "--executor"} & set(options):
-        words += ["--cores", "2"]
-    return [*map(str, words), *options, "--config", *config, "--", target]
-
-
-def call(folder, *options, **more):
-    return subprocess.run(command(folder, *options, **more), capture_output=True, text=True, env=environment())
-
-
-def planned(output):
-    """Rule -> number of jobs, as a dry run counts them."""
-    return {
-        rule: int(count) for rule, count in re.findall(r"^([\w-]+) +(\d+)$", output, re.MULTILINE) if rule != "total"
-    }
 
 
 def kill_when(folder, reached):
@@ -67,13 +27,6 @@ def kill_when(folder, reached):
             time.sleep(0.005)
         os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, (folder / "output").read_text()
-
-
-def write_data(folder):
-    labels = np.arange(60) % 3
-    for number, name in enumerate(("one", "two")):
-        images = {f"x_{split}": noise(60, 20, 20, seed=2 * number + at) for at, split in enumerate(("train", "test"))}
-        write_npz(folder / f"{name}.npz", y_train=labels, y_test=labels, **images)
 
 
 def files(folder):
@@ -231,161 +184,3 @@ def test_the_next_call_tries_the_failed_runs_again(failed):
     found = call(plan.results.parent, "--dry-run", pairs=f"{GOOD},{BAD}")
     assert planned(found.stdout) == {"run_seed0": 3, "write_table1": 1, "table1": 1}
     assert (plan.tables / "failures.md").exists()
-
-
-# ---------------------------------------------------------------- notebooks and the report
-
-
-TABLES = ("write_table2", "write_arguments")
-NAMES = ("05_table2_office31", "07_table4_ablation", "08_figure2_tsne", "09_claims")
-NOTEBOOKS = tuple(f"execute_{name}" for name in NAMES)
-
-
-@pytest.mark.parametrize(
-    ("target", "keys", "runs", "rules"),
-    [
-        ("figure2", {}, 8, ("write_table2", "execute_08_figure2_tsne")),
-        ("all", {}, 24, (*TABLES, *NOTEBOOKS, "write_report")),
-        ("notebooks", {"holes": "yes"}, 0, (*TABLES, *NOTEBOOKS)),
-    ],
-)
-def test_targets_by_name_ask_for_what_they_show(tmp_path, target, keys, runs, rules):
-    found = call(tmp_path, "--dry-run", target=target, studies="table2,arguments", pairs="", **keys)
-    expected = ({"run_seed0": runs} if runs else {}) | dict.fromkeys((*rules, target), 1)
-    assert planned(found.stdout) == expected, found.stderr
-
-
-def call_project(folder, *options, **keys):
-    """A call in a copy of the project, by its own workflow, library and notebooks."""
-    words = command(folder, *options, snakefile=folder / "Snakefile", target="report", pairs="", **keys)
-    own = environment(PYTHONPATH=str(folder))
-    return subprocess.run(words, capture_output=True, text=True, env=own, cwd=folder)
-
-
-@pytest.fixture(scope="module")
-def project(sweep, tmp_path_factory):
-    """A copy of the project whose table1 has the pair of the sweep for its own, and a report made by one call.
-
-    The runs are the sweep's but for one, which that call makes.
-    """
-    folder = tmp_path_factory.mktemp("project")
-    write_data(folder)
-    for name in ("igan_lib", "notebooks", "profiles"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder)
-    with open(folder / "igan_lib" / "studies.py", "a") as studies:
-        print('TABLE1 = STUDIES["table1"] = replace(TABLE1, pairs=(("npz:one.npz", "npz:two.npz"),))', file=studies)
-    shutil.copytree(sweep["plan"].results / "runs", folder / "results" / "runs")
-    next((folder / "results" / "runs").glob("source-only-*")).unlink()
-    return folder, call_project(folder)
-
-
-def test_one_call_makes_run_table_notebooks_and_a_report_that_is_no_older(project):
-    folder, done = project
-    assert done.returncode == 0, done.stderr
-    made = ("run_seed0", "write_table1", "execute_04_table1_digits", "execute_09_claims", "write_report", "report")
-    assert planned(done.stderr) == dict.fromkeys(made, 1)
-    copies, drawn = (folder / name / "smoke" for name in ("results/notebooks", "figures"))
-    assert {path.name for path in copies.iterdir()} == {"04_table1_digits.ipynb", "09_claims.ipynb"}
-    assert {path.name for path in drawn.iterdir()} == {"table1.png", "table1.svg"}
-    # Nothing of profile cpu was replaced.
-    assert not [path for name in ("results/notebooks", "figures") for path in (folder / name).glob("*.*")]
-    report = folder / "results" / "tables" / "smoke" / "report.html"
-    assert report.stat().st_mtime_ns > max(path.stat().st_mtime_ns for path in (*copies.iterdir(), *drawn.iterdir()))
-    picture = min(drawn.iterdir(), key=lambda path: path.stat().st_size)
-    assert base64.b64encode(picture.read_bytes()).decode() in report.read_text(encoding="utf-8")
-
-
-def test_the_executed_copy_shows_the_table_of_the_sweep(project):
-    folder, _ = project
-    copy = nbformat.read(folder / "results" / "notebooks" / "smoke" / "04_table1_digits.ipynb", as_version=4)
-    shown = "\n".join(
-        output.get("data", {}).get("text/plain", "") for cell in copy.cells for output in cell.get("outputs", ())
-    )
-    table = (folder / "results" / "tables" / "smoke" / "table1.md").read_text()
-    cells = re.findall(r"\d+\.\d n=1", table)
-    assert len(cells) == 4 and all(cell in shown for cell in cells) and "No run is missing." in str(copy)
-    assert str(folder) not in str([cell.source for cell in copy.cells])
-
-
-EXECUTED = ("execute_04_table1_digits", "write_report", "report")
-
-
-@pytest.mark.parametrize(
-    ("changed", "rules"),
-    [
-        ("notebooks/04_table1_digits.ipynb", EXECUTED),
-        ("igan_lib/presets.py", ("write_table1", "execute_09_claims", *EXECUTED)),  # which runs a table reads
-        ("igan_lib/plots_tables.py", EXECUTED),
-        ("figures/smoke/table1.png", ("write_report", "report")),
-        ("igan_lib/findings.py", ("write_report", "report")),  # what the report and notebook 07 import
-        ("igan_lib/plots_retrieval.py", ()),  # what notebooks 06 and 08 alone import
-    ],
-)
-def test_a_report_is_made_anew_when_what_it_shows_has_changed(project, changed, rules):
-    folder, _ = project
-    path = folder / changed
-    content, before = path.read_bytes(), path.stat()
-    path.write_bytes(content + b"\n")
-    found = call_project(folder, "--dry-run")
-    path.write_bytes(content)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert found.returncode == 0 and planned(found.stdout) == dict.fromkeys(rules, 1), found.stderr
-
-
-def test_a_run_that_is_missing_is_asked_for_unless_holes_are_wanted(project):
-    folder, _ = project
-    (taken,) = (folder / "results" / "runs").glob("source-only-*")
-    kept = taken.rename(folder / taken.name)
-    found, with_holes = (call_project(folder, "--dry-run", holes=holes) for holes in ("no", "yes"))
-    kept.rename(taken)
-    assert planned(found.stdout) == dict.fromkeys(("run_seed0", "write_table1", "execute_09_claims", *EXECUTED), 1)
-    assert with_holes.returncode == 0 and "Nothing to be done" in with_holes.stdout + with_holes.stderr
-
-
-# ---------------------------------------------------------------- how it is called
-
-
-def readme_commands(start):
-    return re.findall(rf"^    ({start} .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-
-
-def test_slurm_gets_every_run_and_makes_the_tables_here(tmp_path):
-    (line,) = readme_commands("snakemake --executor slurm")
-    words = shlex.split(line)[1:]
-    options, target = words[: words.index("--config")], words[-1]
-    found = call(
-        tmp_path, *options, "--dry-run", "--printshellcmds", target=target, studies="arguments,table1", seeds=2
-    )
-    assert found.returncode == 0, found.stderr
-    jobs = planned(found.stdout)
-    assert jobs == {"run_seed0": 10, "run_seed1": 10, "write_arguments": 1, "write_table1": 1, "tables": 1}
-    assert (
-        len(re.findall(r"^Shell command: \S+ -m igan_lib run npz:one.npz npz:two.npz ", found.stdout, re.MULTILINE))
-        == 20
-    )
-    assert not list(tmp_path.glob("results/**/*.json"))
-
-
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("target", ["all", "tables", "notebooks", "figure2", *STUDIES])
-def test_make_calls_snakemake_with_its_variables(target):
-    ours = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "VENV", "ARGS"}
-    clean = {name: value for name, value in os.environ.items() if name not in ours} | {"PROFILE": "not this one"}
-
-    def last_line(*variables):
-        words = ["make", "-n", target, *variables]
-        printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True, env=clean).stdout
-        return shlex.split(printed.replace("\\\n", " ").splitlines()[-1])
-
-    words = last_line()
-    assert words[1:5] == ["-m", "snakemake", "--cores", "2"] and words[-2:] == ["--", target]
-    # An empty value is None to Snakemake.
-    given = dict(word.split("=") for word in words[words.index("--config") + 1 : -2])
-    own = {"holes": True} if target == "notebooks" else {}
-    assert make_sweep(given | {"pairs": None}) == make_sweep(own) and given["pairs"] == ""
-    assert [last_line(f"GPUS={gpus}")[4] for gpus in (0, 1, 4)] == ["2", "3", "4"]
-    words = last_line("PROFILE=quick", "SEEDS=2", f"PAIRS={GOOD}", "CORES=4", "GPUS=1", "ARGS=--dry-run")
-    assert words[4] == "4" and words[-3] == "--dry-run"
-    given = dict(word.split("=") for word in words[words.index("--config") + 1 : -3])
-    assert make_sweep(given) == make_sweep({"profile": "quick", "seeds": 2, "pairs": GOOD, "gpus": 1} | own)
