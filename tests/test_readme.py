@@ -13,7 +13,7 @@ from igan_lib.__main__ import _parser
 from igan_lib.claims import claim_parts, decide
 from igan_lib.durations import step_milliseconds
 from igan_lib.effects import Evidence
-from igan_lib.experiment import PROFILES
+from igan_lib.experiment import PROFILES, preset
 from igan_lib.paper import MDD, TABLE2, TABLE3, TABLE4
 from igan_lib.readme import filled
 from igan_lib.studies import STUDIES
@@ -81,6 +81,16 @@ def test_differences_in_the_text_are_those_of_the_results():
     assert f"{bn[0]:.0f} of {whole[0]:.0f} points on MNIST → USPS and {bn[1]:.0f} of {whole[1]:.0f} on" in README
     ceiling = t_interval(values("source-only", U_M, "source_accuracy").values())
     assert "gets {:.1f} ({:.1f} to {:.1f}) on USPS's test".format(*ceiling) in README
+
+
+def test_the_encoders_on_svhn7k_in_the_text_are_those_of_the_results():
+    results, _ = read_results(ROOT / "results" / "runs")
+    found = {result.hash: result.metrics for result in results}
+    changes = ({"encoder": "lenet"}, {}, {"encoder": "lenet", "pretrain_steps": 1000})
+    ended = [found[preset("npz:svhn7k.npz", "mnist", **change).hash8]["target_accuracy"] for change in changes]
+    text = " ".join(README.split())
+    wording = "`igan` ends at {:.1f} instead of {:.1f}, with 1,000 source-only steps besides at {:.1f}"
+    assert wording.format(*ended) in text
 
 
 def test_igan_without_re_estimation_in_the_text_is_that_of_the_results():
@@ -272,15 +282,25 @@ def test_the_ablation_in_the_text_is_that_of_the_results():
         assert wording.format(*part.loc[row, ["mean", "low", "high"]]) in text
     assert f"the paper's {added[with_it].loc[(l_a, 'svhn->mnist'), 'paper']:.1f} points of $L_a$ on S → M" in text
     plain = added[without].xs("svhn7k->mnist", level="column")
-    table = study_table(tables[without], results, "cpu").set_index(["method", "column"])
-    alone = table.loc[("L_c", "svhn7k->mnist"), "mean"]
-    (n,) = set(plain["n"])
-    wording = "Without batch norm, on {} seeds and so without a verdict, $L_c$ alone has {:.1f}; $L_s$ adds {:.1f} "
-    wording += "points, $L_h$ {:.1f}, $L_a$ {:.1f}, $L_1$ {:.1f}."
-    assert wording.format({3: "three", 4: "four"}[n], alone, *plain.loc[[l_s, l_h, l_a, l_1], "mean"]) in text
-    above = plain[plain["low"] > 0]
-    assert above.index.tolist() == [l_s, l_a] and "The intervals of $L_s$ and $L_a$ lie above zero" in text
-    assert "({:.1f} to {:.1f} and {:.1f} to {:.1f}), so here".format(*above[["low", "high"]].to_numpy().ravel()) in text
+    means = {
+        name: study_table(study, results, "cpu").set_index(["method", "column"])["mean"]
+        for name, study in tables.items()
+    }
+    assert (plain["n"] == 5).all()
+    assert [(line["low"] > 0, line["high"] < 0) for _, line in plain.iterrows()] == [
+        (True, False),
+        (False, True),
+        (True, False),
+        (False, False),
+    ]
+    here = {row: plain.loc[row, ["mean", "low", "high"]].tolist() for row in plain.index}
+    wording = "$L_a$ is a gain there,** {:.1f} points ({:.1f} to {:.1f}) above a row of {:.1f}, as on usps → mnist"
+    assert wording.format(*here[l_a], means[without][l_h, "svhn7k->mnist"]) in text
+    assert "$L_s$ adds {:.1f} ({:.1f} to {:.1f})".format(*here[l_s]) in text
+    assert "$L_h$ takes {:.1f} away ({:.1f} to {:.1f})".format(-here[l_h][0], *here[l_h][1:]) in text
+    assert "and $L_1$ does not show ({:.1f}, {:.1f} to {:.1f}).".format(*here[l_1]) in text
+    whole = [means[name][l_1, "svhn7k->mnist"] for name in (without, with_it)]
+    assert "together have {:.1f}, below the {:.1f} with batch norm".format(*whole) in text
 
     def cells(name, label, column="mean"):
         table = study_table(tables[name], results, "cpu").set_index(["method", "column"])
