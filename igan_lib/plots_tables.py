@@ -38,7 +38,8 @@ def differences(table: pd.DataFrame) -> Figure:
     for ax, name in zip(fig.axes, names, strict=True):
         ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
         for row, values in enumerate(table.loc[table["column"] == name, "by_seed"]):
-            ax.plot(values, [row - ABOVE] * len(values), "o", color=SEEDS, markersize=2.5, clip_on=False, zorder=2)
+            if values:  # a line of no points that is not clipped counts as at the figure's corner, for its layout
+                ax.plot(values, [row - ABOVE] * len(values), "o", color=SEEDS, markersize=2.5, clip_on=False, zorder=2)
     return fig
 
 

@@ -262,6 +262,14 @@ def test_committed_copies_are_of_today_s_notebooks_and_their_links_lead_to_files
         assert (path.parent / link).exists(), link
 
 
+@pytest.mark.parametrize("path", EXECUTED, ids=[path.stem for path in EXECUTED])
+def test_committed_copies_show_no_warning(path):
+    cells = nbformat.read(path, as_version=4).cells
+    told = [output.text for cell in cells for output in cell.get("outputs", ()) if output.get("name") == "stderr"]
+    # Bars of progress are drawn there, too.
+    assert not [text for text in told if "Warning" in text or "Error" in text]
+
+
 def write_own_data(path, seed):
     """Three classes with names, colour, odd size: bars at three places, on grounds of two brightnesses."""
     random = np.random.default_rng(seed)

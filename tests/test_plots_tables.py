@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 
 from igan_lib.plots_tables import ABOVE, PAPER_BELOW, differences, intervals
+from igan_lib.style import use_style
 
 
 def title(ax):
@@ -54,6 +56,20 @@ def key(fig):
 
 def texts(ax):
     return [text.get_text() for text in ax.texts]
+
+
+@both_figures
+def test_panels_fill_the_figure_however_often_it_is_drawn(figure, cells):
+    use_style()
+    fig = figure(cells)
+    canvas = FigureCanvasAgg(fig)
+    heights = []
+    for _ in range(3):
+        canvas.draw()
+        heights.append([round(ax.get_position().height, 6) for ax in fig.axes])
+    assert heights[0] == heights[1] == heights[2]
+    # one panel has runs, the other is a hole: above and below both are a title, an axis and the legend
+    assert all((1 - height) * fig.get_figheight() < 1.3 for height in heights[0])
 
 
 @both_figures
