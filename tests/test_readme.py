@@ -17,7 +17,7 @@ from igan_lib.experiment import PROFILES, preset
 from igan_lib.paper import MDD, TABLE2, TABLE3, TABLE4
 from igan_lib.readme import filled
 from igan_lib.studies import STUDIES
-from igan_lib.study_tables import advantage, paired_differences, study_table
+from igan_lib.study_tables import advantage, differences_to_first, paired_differences, study_table
 from igan_lib.tables import is_stale, read_results, t_interval
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,7 +117,7 @@ def test_the_gain_on_office_31_in_the_text_is_that_of_the_results():
 def test_how_narrowly_a_claim_is_reproduced_is_said():
     results, _ = read_results(ROOT / "results" / "runs")
     verdicts = decide(Evidence(results)).set_index("claim")["verdict"]
-    assert verdicts[verdicts == "reproduced"].index.tolist() == ["1-usps-mnist"]
+    assert verdicts[verdicts == "reproduced"].index.tolist() == ["1-usps-mnist", "a-discriminators"]
     part = claim_parts(Evidence(results)).set_index("claim").loc["1-usps-mnist"]
     assert 0 < part["high"] - part["printed"] < 0.015
     text = " ".join(README.split())
@@ -335,6 +335,32 @@ def test_the_ablation_in_the_text_is_that_of_the_results():
     assert "removes {} % on M → U and {} % on U → M".format(*of_paper) in notebook
     steps = step_milliseconds(ROOT / "results")["28 pixels, batches of 100, lenet"]
     assert f"makes a step {steps[l_a] / steps[l_h]:.1f} times as long" in text
+
+
+def test_the_arguments_in_the_text_are_those_of_the_results():
+    results, _ = read_results(ROOT / "results" / "runs")
+    changes = differences_to_first(STUDIES["arguments"], results, "cpu").set_index(["method", "column"])
+    assert (changes["n"] == 5).all()
+    pairs = ["mnist->usps", "usps->mnist"]
+
+    def words(label):
+        lines = [changes.loc[(label, pair)] for pair in pairs]
+        return ["higher" if line["low"] > 0 else "lower" if line["high"] < 0 else "not shown" for line in lines]
+
+    def cost(label):
+        return "{:.1f} and {:.1f}".format(*(-changes.loc[(label, pair), "mean"] for pair in pairs))
+
+    batches = {size: f"batches of {size}, equal steps" for size in (25, 50, 200)}
+    for label in ("real/fake discriminators", batches[25], "stages of 500 steps"):
+        assert words(label) == ["lower", "lower"]
+    for label in ("one generator for both domains", batches[200], "pseudo-labels without a threshold"):
+        assert words(label) == ["not shown", "not shown"]
+    assert words(batches[50]) == ["not shown", "lower"]
+    text = " ".join(README.split())
+    assert f"**Real/fake discriminators cost points,** {cost('real/fake discriminators')}:" in text
+    half = -changes.loc[(batches[50], "usps->mnist"), "mean"]
+    assert f"of 25 cost {cost(batches[25])} points, of 50 {half:.1f} on usps → mnist; 200 gain nothing" in text
+    assert f"as we run them, cost {cost('stages of 500 steps')} points" in text
 
 
 def test_committed_results_name_a_commit_and_no_local_change():
