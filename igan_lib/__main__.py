@@ -165,11 +165,9 @@ def _show(arguments: argparse.Namespace) -> int:
     for result in results:
         mark = " (not a preset of this version)" if is_stale(result) else ""
         print(f"{result.config.name}: {_metrics(result.metrics)}{mark}")
-    for sentence in damaged:
-        print(f"error: {sentence}", file=sys.stderr)
     if not results and not damaged:
         print(f"no results in {arguments.results / 'runs'}; make one with: python -m igan_lib run mnist5k digits")
-    return 1 if damaged else 0
+    return _tell_damaged(damaged, missed=damaged)
 
 
 def _measure(arguments: argparse.Namespace) -> int:
@@ -237,9 +235,7 @@ def _readme(arguments: argparse.Namespace) -> int:
     from igan_lib.tables import read_results
 
     results, damaged = read_results(arguments.results / "runs")
-    for sentence in damaged:
-        print(f"error: {sentence}", file=sys.stderr)
-    if damaged:
+    if _tell_damaged(damaged, missed=damaged):
         return 1
     notebooks = (folder / "notebooks" for folder in (ROOT, arguments.results))
     texts = [ROOT / "README.md", *(path for folder in notebooks for path in sorted(folder.glob("*.ipynb")))]

@@ -11,7 +11,7 @@ from IPython import get_ipython
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from igan_lib.style import CLASS_COLOURS, INK, SHADE, WIDTH, method_label, new_figure
+from igan_lib.style import INK, SHADE, WIDTH, class_colour, method_label, new_figure
 
 # What the trainer logs, in the order in which it is drawn; the numbers are the paper's equations.
 LOSS_TITLES = {
@@ -59,15 +59,15 @@ def study_curves(histories: pd.DataFrame, names: Sequence[str]) -> Figure:
         names: logged values, such as "confident" or "L_s", in the order of the panels.
     """
     pairs, methods = (list(dict.fromkeys(histories[key])) for key in ("column", "method"))
-    means = histories.groupby(["column", "method", "step"]).mean(numeric_only=True)
+    logged = histories.reindex(columns=["column", "method", "step", *names])
     size = (WIDTH, 0.9 + 1.9 * len(names))
     fig, axes = new_figure(len(names), max(1, len(pairs)), size=size, sharex=True, sharey="row")
     for (row, name), (at, pair) in product(enumerate(names), enumerate(pairs)):
-        ax = axes[row, at]
+        ax, here = axes[row, at], logged[logged["column"] == pair]
         for number, method in enumerate(methods):
-            if (pair, method) in means.index.droplevel("step") and name in means:
-                values = means.loc[(pair, method), name].dropna()
-                ax.plot(values.index, values, color=CLASS_COLOURS[number], label=method_label(method), linewidth=1.2)
+            values = here[here["method"] == method].groupby("step")[name].mean().dropna()
+            if len(values):
+                ax.plot(values, color=class_colour(number), label=method_label(method), linewidth=1.2)
         title = LOSS_TITLES.get(name, name)
         ax.set_title(f"{pair.replace('->', ' → ')}\n{title}" if row == 0 else title, fontsize=9)
     for name, ax in zip(names, axes[:, 0], strict=True):

@@ -140,9 +140,9 @@ def symbol(name: str) -> str:
 
 def method_label(method: str) -> str:
     """The row of a table: a sum of losses, such as L_c+L_s, as a formula; any other one as it is, on lines of 34."""
-    return (
-        f"${method}$" if re.fullmatch(r"L_\w(\+L_\w)*", method) else textwrap.fill(method, 34, break_on_hyphens=False)
-    )
+    if re.fullmatch(r"L_\w(\+L_\w)*", method):
+        return f"${method}$"
+    return textwrap.fill(method, 34, break_on_hyphens=False)
 
 
 def bare(ax: Axes) -> None:

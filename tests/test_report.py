@@ -13,7 +13,7 @@ from claim_makers import results, table4
 
 from igan_lib.__main__ import main
 from igan_lib.claims import effects_of
-from igan_lib.effects import Evidence
+from igan_lib.effects import BY_WIDTH, RULES, Evidence
 from igan_lib.findings import findings
 from igan_lib.paper_claims import CLAIMS, SLIPS
 from igan_lib.report import formula, pictures, provenance_lines, write_report
@@ -219,6 +219,12 @@ def test_a_run_in_parts_names_each_commit_once():
     earlier = [{"commit": "f" * 40, "dirty": False}, {"commit": one.provenance["commit"], "dirty": False}]
     one = one.model_copy(update={"provenance": one.provenance | {"earlier": earlier}})
     assert dict(provenance_lines([one]))["commit"] == "ffffffffff and 0123456789 (1)"
+
+
+def test_it_tells_what_each_verdict_means(page):
+    for verdict, rule in RULES.items():
+        assert f"{verdict.capitalize()}: {rule}" in page.text
+    assert BY_WIDTH in page.text
 
 
 def test_the_same_results_give_the_same_file(sweep):
