@@ -8,7 +8,7 @@
 #   snakemake --cores 2 --config holes=yes -- report    the same of the runs that are there, without making any
 #   snakemake --cores 2 --dry-run                       what there is to do
 #
-# Keys of --config are the fields of igan_lib.workflow.Sweep. profiles/default holds the options that make a killed
+# Keys of --config are the fields of igan_lib.reproduction.workflow.Sweep. profiles/default holds the options that make a killed
 # sweep go on.
 import os
 import shlex
@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 import igan_lib
-from igan_lib.workflow import make_sweep, run_arguments, visible_device
+from igan_lib.reproduction.workflow import make_sweep, run_arguments, visible_device
 
 sweep = make_sweep(config)
 IGAN = [sys.executable, "-m", "igan_lib"]
@@ -45,17 +45,16 @@ def shown_by(notebook):
 # Without these a table would stay as it is when its title, its rows or the paper's numbers are corrected, or when a
 # preset changes back: its runs are then older than the table that showed others.
 CODE = Path(igan_lib.__file__).parent
-TABLE_CODE = [
-    CODE / f"{name}.py" for name in ("paper", "studies", "study_tables", "tables", "presets", "config", "training")
-]
+TABLE_CODE = [CODE / "reproduction" / f"{name}.py" for name in ("paper", "studies", "study_tables", "tables")]
+TABLE_CODE += [CODE / f"{name}.py" for name in ("experiment/presets", "method/config", "training/fit")]
 
 
 BENCHMARKS = sorted(sweep.results.glob("benchmarks*.json"))  # 06, 07 and the report show some, where they were measured
 COPIES = [sweep.copy_of(notebook) for notebook in sweep.notebooks()]
 # Those that are there already: one may be drawn anew by hand, in JupyterLab.
 PICTURES = sorted(path for kind in ("png", "svg") for path in sweep.pictures.glob(f"*.{kind}"))
-REPORT_CODE = [CODE / f"{name}.py" for name in ("paper_claims", "effects", "claims", "findings", "durations", "report")]
-REPORT_CODE += [CODE / "report.html.jinja"]
+REPORT_CODE = [CODE / "reproduction" / f"{name}.py" for name in ("paper_claims", "effects", "claims", "findings", "durations", "report")]
+REPORT_CODE += [CODE / "reproduction" / "report.html.jinja"]
 
 
 rule all:

@@ -1,6 +1,6 @@
 """Extraction of Office-31's features, each way against the one that is used: `python benchmarks/features.py --help`.
 
-Images go from their file to the features of EfficientNet-Lite0, as `igan_lib.features.extract` does it; contiguous
+Images go from their file to the features of EfficientNet-Lite0, as `data.features.extract` does it; contiguous
 memory, bfloat16 and a larger batch take its place in turn (A B C A B C ...). Needs Office-31 under IGAN_DATA.
 """
 
@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from igan_lib.backbones import Transform, find_backbone
-from igan_lib.data_root import resolve_root
+from igan_lib.data.backbones import Transform, find_backbone
+from igan_lib.data.data_root import resolve_root
+from igan_lib.data.features import BATCH, read_crops
+from igan_lib.data.office31 import COUNTS, OFFICE_DOMAINS, list_office31
 from igan_lib.errors import DataError
-from igan_lib.features import BATCH, read_crops
 from igan_lib.files import write_text
-from igan_lib.office31 import COUNTS, OFFICE_DOMAINS, list_office31
 
 ROOT = Path(__file__).resolve().parent.parent
 USED = "as it is: channels-last, float32"

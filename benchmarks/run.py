@@ -22,14 +22,14 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from igan_lib.config import IGANConfig
-from igan_lib.domains import domain_status
+from igan_lib.data.domains import domain_status
+from igan_lib.experiment.presets import preset
 from igan_lib.files import write_text
-from igan_lib.igan import IGAN
-from igan_lib.memory import keep_freed_memory
-from igan_lib.presets import preset
-from igan_lib.studies import M_U, S_M, TABLE4
-from igan_lib.training import pick_device
+from igan_lib.method.config import IGANConfig
+from igan_lib.method.igan import IGAN
+from igan_lib.reproduction.studies import M_U, S_M, TABLE4
+from igan_lib.training.fit import pick_device
+from igan_lib.training.memory import keep_freed_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 100
@@ -175,7 +175,7 @@ def measure_losses(device: torch.device, rounds: int) -> dict[str, dict[str, flo
 MEMORY_PROBE = """
 import sys
 from pathlib import Path
-from igan_lib.experiment import preset, run
+from igan_lib.experiment.run import preset, run
 # Memory does not grow with the number of steps, so a few are enough; the data are the full sets.
 result = run(preset("mnist", "usps", pretrain_steps=5, steps=20), results=Path(sys.argv[1]), progress=False)
 print(result.provenance["peak_memory_mib"])

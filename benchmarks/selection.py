@@ -22,13 +22,13 @@ from typing import Any
 import pandas as pd
 import torch
 
-from igan_lib.domains import DomainPair
+from igan_lib.data.domains import DomainPair
+from igan_lib.data.features import load_feature_domain
 from igan_lib.errors import ConfigError
-from igan_lib.evaluation import codes_and_logits, recalibrated, share_right
-from igan_lib.experiment import build, load, preset
-from igan_lib.features import load_feature_domain
-from igan_lib.protocols import within_target
-from igan_lib.training import fit
+from igan_lib.experiment.evaluation import codes_and_logits, recalibrated, share_right
+from igan_lib.experiment.run import build, load, preset
+from igan_lib.retrieval.protocols import within_target
+from igan_lib.training.fit import fit
 
 PAIRS = (("mnist", "digits"), ("usps", "digits"))
 OFFICE_PAIRS = (("webcam", "dslr"), ("dslr", "webcam"))

@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TRAINER = """
 import sys
 import torch
-from igan_lib.config import IGANConfig
-from igan_lib.igan import IGAN
-from igan_lib.memory import keep_freed_memory
+from igan_lib.method.config import IGANConfig
+from igan_lib.method.igan import IGAN
+from igan_lib.training.memory import keep_freed_memory
 threads, steps = int(sys.argv[1]), int(sys.argv[2])
 torch.set_num_threads(threads)
 torch.manual_seed(0)

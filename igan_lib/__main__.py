@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from igan_lib.errors import ConfigError, IganError, NotebookError, TrainingError
-
-ROOT = Path(__file__).resolve().parent.parent
+from igan_lib.files import ROOT
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -109,7 +108,7 @@ def _run(arguments: argparse.Namespace) -> int:
     # torch is imported where it is needed: help and usage errors come at once.
     import torch
 
-    from igan_lib.experiment import run
+    from igan_lib.experiment.run import run
 
     if arguments.threads is not None:
         if arguments.threads < 1:
@@ -129,7 +128,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _configs(arguments: argparse.Namespace) -> list[Any]:
     """The configurations that the arguments of `run` ask for, one a seed."""
-    from igan_lib.experiment import preset
+    from igan_lib.experiment.run import preset
 
     domains, named = (arguments.source, arguments.target), {"profile": arguments.profile, "method": arguments.method}
     overrides = _overrides(arguments.set)
@@ -159,7 +158,7 @@ def _metrics(metrics: dict[str, float]) -> str:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from igan_lib.tables import is_stale, read_results
+    from igan_lib.reproduction.tables import is_stale, read_results
 
     results, damaged = read_results(arguments.results / "runs")
     for result in results:
@@ -171,7 +170,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    from igan_lib.remeasure import measure_again
+    from igan_lib.reproduction.remeasure import measure_again
 
     failed = False
     for path in sorted((arguments.results / "runs").glob("*.json")):
@@ -185,9 +184,9 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _table(arguments: argparse.Namespace) -> int:
-    from igan_lib import study_tables
-    from igan_lib.tables import read_results, summary, summary_lines
-    from igan_lib.workflow import make_sweep
+    from igan_lib.reproduction import study_tables
+    from igan_lib.reproduction.tables import read_results, summary, summary_lines
+    from igan_lib.reproduction.workflow import make_sweep
 
     results, damaged = read_results(arguments.results / "runs")
     if arguments.study is None:
@@ -207,10 +206,10 @@ def _table(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from igan_lib.report import write_report
-    from igan_lib.study_tables import unread_runs
-    from igan_lib.tables import read_results
-    from igan_lib.workflow import make_sweep
+    from igan_lib.reproduction.report import write_report
+    from igan_lib.reproduction.study_tables import unread_runs
+    from igan_lib.reproduction.tables import read_results
+    from igan_lib.reproduction.workflow import make_sweep
 
     keys = {name: getattr(arguments, name) for name in ("profile", "seeds", "pairs", "backbone", "regime", "results")}
     sweep = make_sweep(keys | ({"studies": arguments.studies} if arguments.studies else {}))
@@ -231,8 +230,8 @@ def _tell_damaged(damaged: list[str], missed: list[str]) -> int:
 
 
 def _readme(arguments: argparse.Namespace) -> int:
-    from igan_lib.readme import fill
-    from igan_lib.tables import read_results
+    from igan_lib.reproduction.readme import fill
+    from igan_lib.reproduction.tables import read_results
 
     results, damaged = read_results(arguments.results / "runs")
     if _tell_damaged(damaged, missed=damaged):
@@ -248,7 +247,7 @@ def _readme(arguments: argparse.Namespace) -> int:
 
 
 def _data(arguments: argparse.Namespace) -> int:
-    from igan_lib.domains import domain_status
+    from igan_lib.data.domains import domain_status
 
     for status in domain_status():
         print(f"{status.name:10} {'present' if status.present else 'missing'}  {status.where}")
@@ -259,8 +258,8 @@ def _data(arguments: argparse.Namespace) -> int:
 
 
 def _notebook(arguments: argparse.Namespace) -> int:
-    from igan_lib.notebooks import execute
-    from igan_lib.parameters import parse_parameters
+    from igan_lib.experiment.notebooks import execute
+    from igan_lib.experiment.parameters import parse_parameters
 
     parameters = parse_parameters(arguments.parameters, arguments.notebook)
     print(execute(arguments.notebook, arguments.output, parameters))
@@ -268,8 +267,8 @@ def _notebook(arguments: argparse.Namespace) -> int:
 
 
 def _quickstart(arguments: argparse.Namespace) -> int:
-    from igan_lib.notebooks import execute
-    from igan_lib.parameters import parse_parameters
+    from igan_lib.experiment.notebooks import execute
+    from igan_lib.experiment.parameters import parse_parameters
 
     notebook = ROOT / "notebooks" / "00_quickstart.ipynb"
     parameters = parse_parameters(arguments.parameters, notebook)

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from igan_lib.style import luminance
+from igan_lib.plots.style import luminance
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is installed")

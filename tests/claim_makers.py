@@ -1,7 +1,7 @@
 """Made-up results for the claims: values by study, row and pair, one a seed."""
 
-from igan_lib.experiment import RunResult
-from igan_lib.studies import STUDIES
+from igan_lib.experiment.run import RunResult
+from igan_lib.reproduction.studies import STUDIES
 
 PROVENANCE = {
     "commit": "0123456789abcdef0123456789abcdef01234567",

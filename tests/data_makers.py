@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from igan_lib.domains import Domain, Split
+from igan_lib.data.domains import Domain, Split
 
 TRAIN = (3, 2, 2, 2, 2, 2, 2, 2, 2, 2)
 TEST = (1,) * 10

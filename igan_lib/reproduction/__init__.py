@@ -1,0 +1,1 @@
+"""The tables and claims of the paper, filled from the results."""

@@ -1,0 +1,281 @@
+"""What the Snakefile asks: which runs a sweep has, how each is called, where all that it makes goes, what failed."""
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from igan_lib.data.data_root import is_present
+from igan_lib.errors import ConfigError
+from igan_lib.experiment.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
+from igan_lib.experiment.run import RESULTS, result_path
+from igan_lib.reproduction.failures import Unfinished, cause, read_failures, write_failures
+from igan_lib.reproduction.studies import S_M, S_M_PART, STUDIES, Pair, Study, column, office_studies, own_folder
+from igan_lib.reproduction.study_notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
+
+
+class Sweep(BaseModel):
+    """What one call of the workflow makes: the tables of some studies under one profile, with so many seeds.
+
+    The fields are the keys that `snakemake --config KEY=VALUE` takes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    studies: tuple[str, ...] = tuple(STUDIES)  # as text: names separated by commas
+    profile: ProfileName = "cpu"
+    seeds: Annotated[int, Field(ge=1)] = 5  # 0 to seeds - 1; five are what a verdict asks for
+    pairs: tuple[Pair, ...] | None = None  # as text: see `parse_pairs`; None: each study's own
+    backbone: PretrainedName = "efficientnet_lite0"  # of the tables of Office-31
+    regime: RegimeName = "frozen"  # of the tables of Office-31; finetuned wants a GPU
+    results: Path = RESULTS
+    figures: Path = Path("figures")  # of the notebooks and the report; name another one with other `results`
+    holes: bool = False  # make no run: tables, notebooks and report of those that are there
+    gpus: Annotated[int, Field(ge=0)] = 0  # devices of this machine to spread runs over; 0: whatever run() picks
+    runs_per_gpu: Annotated[int, Field(ge=1)] | None = None  # at a time; None: see `slots`
+
+    @field_validator("studies", mode="before")
+    @classmethod
+    def _known_studies(cls, value: Any) -> Any:
+        names = tuple(value.split(",")) if isinstance(value, str) else value
+        for name in names:
+            if name not in STUDIES:
+                raise ConfigError(f"Expected a table among {', '.join(STUDIES)}, found {name!r}: choose one of these.")
+        return names
+
+    @field_validator("pairs", mode="before")
+    @classmethod
+    def _pairs_from_text(cls, value: Any) -> Any:
+        # An option that a Makefile passes on without a value.
+        return parse_pairs(value) if isinstance(value, str) and value else value or None
+
+    def chosen(self) -> list[Study]:
+        """The studies, on the sweep's backbone, with its pairs in the place of their own where it has some."""
+        known = STUDIES | office_studies(self.backbone, self.regime)
+        studies = [known[name] for name in self.studies]
+        if self.pairs is None:
+            return studies
+        # A title may name the data of the study's own pairs.
+        return [replace(study, pairs=self.pairs, title=f"{study.title} (here on other pairs)") for study in studies]
+
+    def runs(self, study: Study) -> dict[str, ExperimentConfig]:
+        """Name -> configuration of the runs that a table needs; rows that measure the same runs share them.
+
+        Those of SVHN and of a part of it are asked for only where their files are, or where the sweep's pairs name
+        them: few users have both, and without them every call would end in their failure.
+        """
+        configs = study.configs(self.profile, range(self.seeds))
+        if self.pairs is None:
+            absent = {pair for pair in (S_M, S_M_PART) if pair in study.pairs and not is_present(pair[0])}
+            configs = [config for config in configs if (config.source, config.target) not in absent]
+        return {config.name: config for config in configs}
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the tables; see `studies.own_folder`."""
+        return self._own_folder(self.results / "tables")
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of the figures, told apart as the tables are."""
+        return self._own_folder(self.figures)
+
+    def _own_folder(self, folder: Path) -> Path:
+        return own_folder(folder, self.profile, self.backbone, self.regime, self.pairs)
+
+    @property
+    def report(self) -> Path:
+        """The report: in the results, or beside the tables where those have a folder of their own."""
+        folder = self.results if self.tables == self.results / "tables" else self.tables
+        return folder / "report.html"
+
+    def report_arguments(self) -> list[str]:
+        """The arguments after `python -m igan_lib` that write the report of this sweep."""
+        words = ["report", "--studies", ",".join(self.studies), "--seeds", str(self.seeds)]
+        return [*words, *self._arguments(), "--figures", str(self.figures)]
+
+    def table_arguments(self, study: Study) -> list[str]:
+        """The arguments after `python -m igan_lib` that write a table of this sweep."""
+        return ["table", study.name, *self._arguments()]
+
+    def _arguments(self) -> list[str]:
+        pairs = [] if self.pairs is None else ["--pairs", pairs_text(self.pairs)]
+        backbone = ["--backbone", self.backbone, "--regime", self.regime]
+        return ["--profile", self.profile, *pairs, *backbone, "--results", str(self.results)]
+
+    def notebooks(self) -> list[Notebook]:
+        """The notebooks of the chosen studies, but for those that would show another sweep than this one.
+
+        One that does not take the sweep's backbone or pairs would put the usual ones in their place, and its tables and
+        figures in the place of the usual ones'. No notebook takes pairs yet: their texts and the paper's claims are of
+        the studies' own.
+        """
+        usual = Sweep()
+        special = {name for name in ("pairs", *OFFICE_CHOICE) if getattr(self, name) != getattr(usual, name)}
+        return [book for book in NOTEBOOKS if set(self.studies) & set(book.studies) and special <= set(book.takes)]
+
+    def copy_of(self, notebook: Notebook) -> Path:
+        """The executed copy of a notebook, told apart as the tables are."""
+        return self._own_folder(self.results / "notebooks") / notebook.file.name
+
+    def notebook_arguments(self, notebook: Notebook) -> list[str]:
+        """The arguments after `python -m igan_lib` that execute a notebook: its parameters where they are unusual."""
+        values = {name: getattr(self, name) for name in notebook.takes}
+        # The kernel runs in the notebook's folder. A path from there names no folder of this machine.
+        values |= {
+            name: os.path.relpath(values[name].resolve(), notebook.file.parent) for name in FOLDERS if name in values
+        }
+        usual = Sweep().model_dump() | {name: os.path.join("..", name) for name in FOLDERS}
+        given = [f"{name}={value}" for name, value in values.items() if value != usual[name]]
+        return ["notebook", str(notebook.file), str(self.copy_of(notebook)), *(["-p", *given] if given else [])]
+
+    def run_log(self, name: str) -> Path:
+        """The log of the run called `name`."""
+        return self.results / "logs" / f"{name}.log"
+
+    def table_log(self, study: Study) -> Path:
+        """The log of a table, in folders as `tables` has them."""
+        return self.results / "logs" / self.tables.relative_to(self.results) / f"{study.name}.log"
+
+    def notebook_log(self, notebook: Notebook) -> Path:
+        """The log of a notebook, in folders as their copies have them."""
+        return self.results / "logs" / self.copy_of(notebook).relative_to(self.results).with_suffix(".log")
+
+    @property
+    def slots(self) -> int:
+        """How many runs share a device: three where there is only one, which small networks do not fill.
+
+        A run that fine-tunes a backbone has a device to itself.
+        """
+        return self.runs_per_gpu or (3 if self.gpus == 1 and self.regime == "frozen" else 1)
+
+    def devices(self) -> dict[str, int]:
+        """Run name -> number of the device that it is sent to, from 0; empty without `gpus`.
+
+        The runs of a row go to one device after the other, those of the next row begin one further: neither a seed,
+        whose runs come together, nor a pair, whose images may be the larger ones, has a device to itself.
+        """
+        dealt: dict[str, int] = {}
+        for study in self.chosen() if self.gpus else []:
+            for index, name in enumerate(self.runs(study)):
+                row, pair = divmod(index, len(study.pairs))
+                dealt[name] = (row + pair) % self.gpus
+        return dealt
+
+    def unfinished(self, asked: Collection[str]) -> list[Unfinished]:
+        """The tables and notebooks among `asked`, and the runs of these tables, that have a log and left no result."""
+        left = {}
+        for study in self.chosen():
+            if study.name not in asked:
+                continue
+            for name, config in self.runs(study).items():
+                if not result_path(config, self.results).exists():
+                    left[name] = self.run_log(name)
+            if not (self.tables / f"{study.name}.csv").exists():
+                left[study.name] = self.table_log(study)
+        for notebook in self.notebooks():
+            if notebook.name in asked and not self.copy_of(notebook).exists():
+                left[notebook.name] = self.notebook_log(notebook)
+        return [Unfinished(name, cause(log), log) for name, log in left.items() if log.exists()]
+
+    def note_unfinished(self, asked: Collection[str]) -> list[Unfinished]:
+        """Write to failures.md beside the tables what is unfinished, or remove that file when nothing is.
+
+        That is what is unfinished of `asked`, and what an earlier call for other tables noted and is still missing.
+
+        Returns:
+            Of `asked` alone.
+        """
+        path, unfinished = self.tables / "failures.md", self.unfinished(asked)
+        noted = {name for name, _, _ in read_failures(path)}
+        everything = [part.name for part in (*self.chosen(), *self.notebooks())]
+        others = [item for item in self.unfinished(everything) if item.name in noted and item not in unfinished]
+        write_failures(path, [*unfinished, *others])
+        return unfinished
+
+    def write_tables_with_holes(self, asked: Collection[str]) -> None:
+        """Write the tables among `asked` that wait for a run, from the runs that are there.
+
+        A table whose runs are all there is left to the workflow: if it is missing, it failed by itself, and a file here
+        would hide that from the next call.
+        """
+        # pandas and scipy, which no call needs that goes well
+        from igan_lib.reproduction.study_tables import write_tables
+        from igan_lib.reproduction.tables import read_results
+
+        results, _ = read_results(self.results / "runs")
+        for study in self.chosen():
+            whole = all(result_path(config, self.results).exists() for config in self.runs(study).values())
+            if study.name in asked and not whole:
+                write_tables(study, results, self.profile, self.tables)
+
+
+def make_sweep(values: Mapping[str, Any]) -> Sweep:
+    """A `Sweep` from keys and values as a command line gives them.
+
+    Raises:
+        ConfigError: an unknown key, table or profile, a number out of its range, or pairs that can't be read.
+    """
+    try:
+        return Sweep(**values)
+    except ValidationError as error:
+        raise ConfigError(one_sentence(error, Sweep)) from error
+
+
+def parse_pairs(text: str) -> tuple[Pair, ...]:
+    """Pairs from text such as "mnist5k:digits,npz:mine.npz:digits": source:target, separated by commas.
+
+    A path after npz: or folder: can hold neither a colon nor a comma here.
+
+    Raises:
+        ConfigError: a part of it is not two domains, or two pairs would have the same column in a table.
+    """
+    pairs = []
+    for part in text.split(","):
+        words, domains = part.split(":"), []
+        while words:
+            domain = words.pop(0)
+            if domain in ("npz", "folder"):
+                domain += f":{words.pop(0) if words else ''}"
+            domains.append(domain)
+        if len(domains) != 2 or any(not domain or domain.endswith(":") for domain in domains):
+            raise ConfigError(
+                f"Expected pairs as in mnist5k:digits,usps:digits, found {part!r}: write source:target for each."
+            )
+        pairs.append((domains[0], domains[1]))
+    names = [column(pair) for pair in pairs]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"Expected pairs with a column each, found {', '.join(names)}: leave out or rename what is there twice."
+        )
+    return tuple(pairs)
+
+
+def run_arguments(config: ExperimentConfig) -> list[str]:
+    """The arguments after `python -m igan_lib` that make exactly `config`: names, and what its preset has otherwise."""
+    usual = preset(config.source, config.target, seed=config.seed, profile=config.profile, method=config.method)
+    usual_values = usual.model_dump(mode="json")
+    changes = {name: value for name, value in config.model_dump(mode="json").items() if value != usual_values[name]}
+    arguments = ["run", config.source, config.target, "--method", config.method, "--profile", config.profile]
+    arguments += ["--seed", str(config.seed)]
+    return arguments + (
+        ["--set", *(f"{name}={json.dumps(value)}" for name, value in changes.items())] if changes else []
+    )
+
+
+def pairs_text(pairs: tuple[Pair, ...]) -> str:
+    """What `parse_pairs` makes `pairs` of."""
+    return ",".join(":".join(pair) for pair in pairs)
+
+
+def visible_device(number: int, visible: str | None) -> str:
+    """The value of CUDA_VISIBLE_DEVICES for device `number` of those that `visible`, the variable itself, leaves.
+
+    Where fewer are left than the sweep was told of, it begins again with the first.
+    """
+    devices = visible.split(",") if visible else []
+    return devices[number % len(devices)] if devices else str(number)

@@ -1,0 +1,140 @@
+"""The command line: what it prints, its exit codes, its one-sentence errors."""
+
+import json
+import os
+
+import pytest
+
+from igan_lib.__main__ import main
+from igan_lib.experiment.run import preset
+
+SMOKE = ["run", "mnist5k", "digits", "--profile", "smoke", "--device", "cpu", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("results")
+    assert main([*SMOKE, "--seed", "0", "1", "--results", str(path)]) == 0
+    return path
+
+
+def test_run_writes_one_result_a_seed(folder, capsys):
+    files = sorted((folder / "runs").glob("*.json"))
+    assert [json.loads(file.read_text())["config"]["seed"] for file in files] == [0, 1]
+    assert main([*SMOKE, "--results", str(folder)]) == 0
+    metrics = json.loads(files[0].read_text())["metrics"]
+    assert f"target_accuracy {metrics['target_accuracy']:.2f} %" in capsys.readouterr().out
+
+
+def test_set_replaces_values_and_names_another_run(folder, capsys):
+    assert main([*SMOKE, "--set", "alpha=0.5", 'losses=["c", "h"]', "--results", str(folder / "other")]) == 0
+    (file,) = (folder / "other" / "runs").glob("*.json")
+    config = json.loads(file.read_text())["config"]
+    assert (config["alpha"], config["losses"]) == (0.5, ["c", "h"])
+
+
+def test_show_lists_results_and_damaged_files(folder, capsys):
+    assert main(["show", "--results", str(folder)]) == 0
+    assert capsys.readouterr().out.count("igan-mnist5k-digits-smoke-s") == 2
+    damaged = folder / "runs" / "cut.json"
+    damaged.write_text("{")
+    try:
+        assert main(["show", "--results", str(folder)]) == 1
+        assert "cut.json" in capsys.readouterr().err
+    finally:
+        damaged.unlink()
+
+
+@pytest.mark.parametrize("words", [["table", "table1"], ["report", "--studies", "table1"]])
+def test_a_damaged_file_is_told_and_fails_only_what_it_belongs_to(tmp_path, capsys, words):
+    asked = [*words, "--profile", "smoke", "--results", str(tmp_path)]
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    others = [preset("mnist", "usps", profile="quick").name, preset("usps", "mnist", profile="smoke", alpha=3.0).name]
+    for name in (*others, "no-run", "igan-s99999999999-0a1b2c3d"):
+        (runs / f"{name}.json").write_text("{")
+    assert main(asked) == 0
+    assert capsys.readouterr().err.count("error: Expected a whole result") == 4
+    # also one of a seed beyond those of a usual call
+    own = runs / f"{preset('mnist', 'usps', profile='smoke', seed=7).name}.json"
+    own.write_text("{")
+    assert main(asked) == 1
+    assert own.name in capsys.readouterr().err
+
+
+def test_show_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):
+    assert main(["show", "--results", str(tmp_path)]) == 0
+    assert "python -m igan_lib run mnist5k digits" in capsys.readouterr().out
+
+
+def test_table_takes_one_profile(folder, capsys):
+    assert main(["table", "--profile", "smoke", "--results", str(folder)]) == 0
+    assert "| igan | mnist5k → digits | 2 |" in capsys.readouterr().out
+    assert main(["table", "--profile", "cpu", "--results", str(folder)]) == 0
+    assert "mnist5k" not in capsys.readouterr().out
+
+
+def test_data_names_every_domain_and_a_remedy(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IGAN_DATA", str(tmp_path))
+    assert main(["data"]) == 0
+    out = capsys.readouterr().out
+    for name, state in {"digits": "present", "mnist5k": "present", "mnist": "missing", "usps": "missing"}.items():
+        assert any(line.startswith(name) and state in line for line in out.splitlines())
+    assert "IGAN_DATA" in out and "add --download to a run that has usps" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "mnist5k", "digitz"], "digits"),
+        (["run", "digits", "digits"], "two domains"),
+        (["run", "mnist5k", "digits", "--profile", "cpuu"], "smoke, quick, cpu, paper"),
+        (["run", "mnist5k", "digits", "--method", "gan"], "igan, igan+, source-only"),
+        (["run", "mnist5k", "digits", "--set", "alfa=1"], "found 'alfa': correct the name (did you mean alpha?)"),
+        (["run", "mnist5k", "digits", "--set", "alpha"], "KEY=VALUE"),
+        (["run", "mnist5k", "digits", "--set", "alpha=-1"], "alpha"),
+        (["run", "mnist5k", "digits", "--device", "tpu"], "auto, cpu, cuda or mps"),
+        (["run", "mnist5k", "digits", "--threads", "0"], "thread"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_code_2(arguments, words, tmp_path, capsys):
+    code = main([*arguments, "--results", str(tmp_path), *(["--quiet"] if "--quiet" not in arguments else [])])
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.err.startswith("error: Expected") and words in captured.err and captured.err.count("\n") == 1
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_an_unknown_option_is_refused_by_the_parser():
+    with pytest.raises(SystemExit) as stop:
+        main([*SMOKE, "--seeds", "1"])
+    assert stop.value.code == 2
+
+
+def test_a_failed_run_is_exit_code_1(tmp_path, capsys):
+    # A learning rate that overflows in the first steps: the sentence names the loss and the step.
+    huge = ["--set", "optimizer=sgd", "learning_rate=1e30", "batch_norm=false"]
+    assert main([*SMOKE, *huge, "--results", str(tmp_path)]) == 1
+    assert "at step" in capsys.readouterr().err
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_an_unknown_notebook_parameter_is_exit_code_1(tmp_path, capsys):
+    assert main(["notebook", "notebooks/00_quickstart.ipynb", str(tmp_path / "out.ipynb"), "-p", "sead=1"]) == 1
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+@pytest.mark.parametrize("key", ["seed", "profile", "method", "source", "target"])
+def test_what_has_an_option_of_its_own_is_not_set(key, capsys):
+    assert main(["run", "mnist5k", "digits", "--set", f"{key}=3"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: Expected another key after --set") and key in error and error.count("\n") == 1
+
+
+def test_quickstart_prints_the_row_and_the_paths_of_what_it_trained(tmp_path, capsys):
+    folders = [f"results={tmp_path / 'results'}", f"figures={tmp_path / 'figures'}"]
+    assert main(["quickstart", "-p", "profile=smoke", *folders]) == 0
+    printed = capsys.readouterr().out
+    assert (tmp_path / "results" / "quickstart.md").read_text() in printed
+    for path in (tmp_path / "results" / "00_quickstart.ipynb", *(tmp_path / "figures").glob("*.png")):
+        assert os.path.relpath(path) in printed

@@ -1,0 +1,66 @@
+"""The studies name the runs that they mean, and no run twice."""
+
+import pytest
+
+from igan_lib.experiment.run import preset
+from igan_lib.reproduction.paper import TABLE1, TABLE2, TABLE3, TABLE4
+from igan_lib.reproduction.studies import ARGUMENTS, M_U, STUDIES, SVHN7K, column, office_studies
+from igan_lib.reproduction.studies import TABLE4 as ABLATION
+
+
+@pytest.mark.parametrize(
+    ("pair", "name"),
+    [
+        (("mnist", "usps"), "mnist->usps"),
+        ((SVHN7K, "mnist"), "svhn7k->mnist"),
+        (("folder:/a/b", "x"), "b->x"),
+        (("npz:my/mnist.npz", "usps"), "npz:my/mnist.npz->usps"),
+    ],
+)
+def test_a_column_is_the_pair_and_never_svhn_for_a_part_of_it(pair, name):
+    assert column(pair) == name
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+def test_no_two_cells_share_a_run_and_seeds_come_in_turn(study):
+    configs = study.configs("smoke", [0, 1])
+    own = [row for row in study.rows if row.metric is None]
+    assert len(configs) == 2 * len(study.rows) * len(study.pairs)
+    assert len({config.hash8 for config in configs}) == 2 * len(own) * len(study.pairs)
+    assert [config.seed for config in configs] == [0] * (len(configs) // 2) + [1] * (len(configs) // 2)
+    assert {config.profile for config in configs} == {"smoke"}
+
+
+def test_the_ablation_adds_the_losses_of_table_4_and_ends_with_the_whole_method():
+    for row, (losses, printed) in zip(ABLATION.rows, TABLE4.items(), strict=True):
+        assert ABLATION.config(row, M_U, 3, "cpu").losses == losses
+        assert row.paper == printed
+    assert ABLATION.config(ABLATION.rows[-1], M_U, 3, "cpu") == preset("mnist", "usps", seed=3)
+    assert ABLATION.rows[-1].paper == TABLE1["IGAN"]
+
+
+def test_printed_numbers_of_office_31_stand_beside_the_paper_s_own_conditions_alone():
+    ours, theirs = office_studies(), office_studies("alexnet", "finetuned")
+    assert {name: STUDIES[name] for name in ours} == ours
+    for other in (ours, office_studies("alexnet"), office_studies("efficientnet_lite0", "finetuned")):
+        assert not any(row.paper for study in other.values() for row in study.rows)
+    printed = {row.label: row.paper for row in theirs["table2"].rows}
+    assert printed.pop("igan") == TABLE2["IGAN"] and set(printed) > {"source-only"} and not any(printed.values())
+    found = [row.paper for row in theirs["table3"].rows]
+    names = ["NoDA", "ITQ", "BDNN", "BA", "DAH", "IGAN", "SuH"]
+    assert found == [TABLE3[name] for name in names]
+    assert [row.label.lower() for row in theirs["table3"].rows] == [n.lower().replace("bdnn", "uh-bdnn") for n in names]
+    assert not any(row.paper for row in theirs["table3-cross"].rows)  # another protocol
+    assert [column(pair) for pair in theirs["table3"].pairs] == list(TABLE3["IGAN"])
+
+
+def test_without_batch_norm_there_is_no_printed_number():
+    study = STUDIES["table4-no-batch-norm"]
+    assert all(not row.paper for row in study.rows)
+    assert not any(config.batch_norm for config in study.configs("cpu", [0]))
+
+
+def test_each_argument_changes_the_settings_of_igan_or_how_it_is_measured():
+    plain, *others = ARGUMENTS.rows
+    assert plain.label == "igan" and not plain.settings and plain.metric is None
+    assert all(bool(row.settings) != (row.metric is not None) for row in others)
