@@ -27,7 +27,7 @@ SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
 	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) backbone=$(BACKBONE) regime=$(REGIME) gpus=$(GPUS) \
 	$(HOLES) $(ARGS) --
 
-.PHONY: help quickstart all tables notebooks report test lab lint bench readme
+.PHONY: help quickstart all tables notebooks report site test lab lint bench readme
 .PHONY: $(TABLES) figure2
 
 help: ## List the targets
@@ -52,6 +52,9 @@ notebooks: $(STAMP) ## Execute notebooks 04 to 09 on the results that are there,
 report: $(STAMP) ## Write results/report.html from the results that are there (PROFILE=cpu SEEDS=5)
 	$(BIN)/python -m igan_lib report --profile $(PROFILE) --seeds $(SEEDS) $(if $(PAIRS),--pairs $(PAIRS)) \
 		--backbone $(BACKBONE) --regime $(REGIME) $(ARGS)
+
+site: $(STAMP) ## Make static pages of docs, executed notebooks and report, to be read without a connection
+	$(BIN)/python docs/build_site.py $(ARGS)
 
 # Two processes of one thread each, whatever the machine has: small products on several threads wait for each other, on
 # busy cores for much longer than they compute. A file stays in one process, whose fixtures its tests share.

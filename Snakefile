@@ -44,17 +44,17 @@ def shown_by(notebook):
 
 # Without these a table would stay as it is when its title, its rows or the paper's numbers are corrected, or when a
 # preset changes back: its runs are then older than the table that showed others.
-CODE = Path(igan_lib.__file__).parent
-TABLE_CODE = [CODE / "reproduction" / f"{name}.py" for name in ("paper", "studies", "study_tables", "tables")]
-TABLE_CODE += [CODE / f"{name}.py" for name in ("experiment/presets", "method/config", "training/fit")]
+LIBRARY = Path(igan_lib.__file__).parent
+TABLE_CODE = [LIBRARY / "reproduction" / f"{name}.py" for name in ("estimate", "paper", "results", "studies", "tables")]
+TABLE_CODE += [LIBRARY / f"{name}.py" for name in ("experiment/presets", "method/config", "training/schedule")]
 
 
 BENCHMARKS = sorted(sweep.results.glob("benchmarks*.json"))  # 06, 07 and the report show some, where they were measured
 COPIES = [sweep.copy_of(notebook) for notebook in sweep.notebooks()]
 # Those that are there already: one may be drawn anew by hand, in JupyterLab.
 PICTURES = sorted(path for kind in ("png", "svg") for path in sweep.pictures.glob(f"*.{kind}"))
-REPORT_CODE = [CODE / "reproduction" / f"{name}.py" for name in ("paper_claims", "effects", "claims", "findings", "durations", "report")]
-REPORT_CODE += [CODE / "reproduction" / "report.html.jinja"]
+# A notebook reaches nearly all of the library, and a picture of old code is worse than one drawn again.
+CODE = sorted(path for kind in ("py", "jinja") for path in LIBRARY.rglob(f"*.{kind}"))
 
 
 rule all:
@@ -177,7 +177,8 @@ for notebook in sweep.notebooks():
         input:
             shown_by(notebook),
             BENCHMARKS,
-            notebook.code(),
+            notebook.file,
+            CODE,
         output:
             sweep.copy_of(notebook),
         log:
@@ -199,7 +200,7 @@ rule write_report:
         COPIES,
         PICTURES,
         BENCHMARKS,
-        REPORT_CODE,
+        CODE,
     output:
         sweep.report,
         sweep.report.with_name("claims.csv"),

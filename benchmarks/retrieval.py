@@ -32,10 +32,9 @@ import torch
 
 from igan_lib.files import write_text
 from igan_lib.retrieval.average_precision import average_precision_bounds
-from igan_lib.retrieval.bits import as_bytes, pack, popcount
-from igan_lib.retrieval.counting import Counts, counts
-from igan_lib.retrieval.evaluate import evaluate_retrieval
+from igan_lib.retrieval.bits import Counts, as_bytes, counts, pack, popcount
 from igan_lib.retrieval.index import HashIndex, Kind
+from igan_lib.retrieval.protocols import evaluate_retrieval
 
 ROOT = Path(__file__).resolve().parent.parent
 LENGTH, CLASSES = 64, 10
@@ -236,7 +235,7 @@ MEMORY_PROBE = """
 import json, sys, threading, time
 import numpy as np
 import psutil
-from igan_lib.retrieval.evaluate import evaluate_retrieval
+from igan_lib.retrieval.protocols import evaluate_retrieval
 n_queries, size, length = map(int, sys.argv[1:])
 rng = np.random.default_rng(0)
 def side(count):

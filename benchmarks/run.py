@@ -27,7 +27,7 @@ from igan_lib.experiment.presets import preset
 from igan_lib.files import write_text
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
-from igan_lib.reproduction.studies import M_U, S_M, TABLE4
+from igan_lib.reproduction.studies import M_U, S_M, STUDIES
 from igan_lib.training.fit import pick_device
 from igan_lib.training.memory import keep_freed_memory
 
@@ -164,7 +164,7 @@ def measure_losses(device: torch.device, rounds: int) -> dict[str, dict[str, flo
         size, batch, encoder = config.size, config.batch_size, config.encoder
         steps = {
             row.label: update(new_method(device, size, encoder=encoder, **row.settings), device, size, batch)
-            for row in TABLE4.rows
+            for row in STUDIES["table4"].rows
         }
         times = alternate(steps, device, rounds)
         name = f"{size} pixels, batches of {batch}, {encoder}"
@@ -175,7 +175,8 @@ def measure_losses(device: torch.device, rounds: int) -> dict[str, dict[str, flo
 MEMORY_PROBE = """
 import sys
 from pathlib import Path
-from igan_lib.experiment.run import preset, run
+from igan_lib.experiment.presets import preset
+from igan_lib.experiment.run import run
 # Memory does not grow with the number of steps, so a few are enough; the data are the full sets.
 result = run(preset("mnist", "usps", pretrain_steps=5, steps=20), results=Path(sys.argv[1]), progress=False)
 print(result.provenance["peak_memory_mib"])

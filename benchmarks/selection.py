@@ -26,13 +26,15 @@ from igan_lib.data.domains import DomainPair
 from igan_lib.data.features import load_feature_domain
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated, share_right
-from igan_lib.experiment.run import build, load, preset
+from igan_lib.experiment.methods import build
+from igan_lib.experiment.presets import preset
+from igan_lib.experiment.run import load
 from igan_lib.retrieval.protocols import within_target
 from igan_lib.training.fit import fit
 
 PAIRS = (("mnist", "digits"), ("usps", "digits"))
 OFFICE_PAIRS = (("webcam", "dslr"), ("dslr", "webcam"))
-SVHN_PAIRS = (("npz:svhn7k.npz", "digits"),)
+SVHN_PAIRS = (("svhn7k", "digits"),)
 OUTPUT = Path(__file__).resolve().parent.parent / "results" / "selection.csv"
 COLUMNS = ["setting", "pair", "seed", "accuracy", "source_only_accuracy", "map_target"]
 
@@ -69,11 +71,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "csh T.98 eps0": NO_GENERATORS | STRICT | {"epsilon": 0.0},
     "csh T.98 nobn": NO_GENERATORS | STRICT | {"batch_norm": False},
     "csh T.98 mem": NO_GENERATORS | STRICT | {"centroid_memory": 0.7},
-    "csh T.98 stages350": NO_GENERATORS | STRICT | {"stage_steps": 350},
+    "csh T.98 stages350": NO_GENERATORS | STRICT | {"stages": 2},
     "csh plus": NO_GENERATORS | STRICT | {"augment": True, "centroid_memory": 0.7, "weight_average": 0.998},
     "full T.9": FULL | BASE,
     "full T.98": FULL | STRICT,
-    "full T.9 stages500": FULL | BASE | {"stage_steps": 500},
+    "full T.9 stages500": FULL | BASE | {"stages": 3},
     "full plus": FULL | STRICT | AUGMENTED,
     "full plus T.9": FULL | BASE | AUGMENTED,
     "office base": FEW,

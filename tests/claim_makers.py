@@ -1,6 +1,6 @@
 """Made-up results for the claims: values by study, row and pair, one a seed."""
 
-from igan_lib.experiment.run import RunResult
+from igan_lib.experiment.result import RunResult
 from igan_lib.reproduction.studies import STUDIES
 
 PROVENANCE = {

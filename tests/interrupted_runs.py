@@ -21,14 +21,15 @@ from igan_lib.experiment.evaluation import accuracy, recalibrated
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
 from igan_lib.training import fit as training
-from igan_lib.training.fit import Schedule, fit
+from igan_lib.training.fit import fit
+from igan_lib.training.schedule import Schedule
 
 PRETRAIN, STEPS, EVERY = 6, 8, 3  # checkpoints at 3, 6 (between pre-training and adaptation), 9, 12 and 14
-SIZES = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "steps": STEPS, "threshold": 0.4}
+SIZES = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "threshold": 0.4}
 SCENARIOS = {
     "igan": ({}, {}),
-    "igan+": ({"augment": True, "centroid_memory": 0.7, "weight_average": 0.9}, {}),
-    "stages": ({"optimizer": "sgd"}, {"stage_steps": 3}),
+    "igan+": ({"centroid_memory": 0.7, "weight_average": 0.9}, {"augment": True}),
+    "stages": ({"optimizer": "sgd"}, {"stages": 3}),
 }
 KILLS = {
     "never": [],

@@ -5,7 +5,7 @@ from torch import nn
 
 from igan_lib.data.domains import Domain, DomainPair, Split, TrainingData
 from igan_lib.errors import IganError
-from igan_lib.training.fit import Schedule
+from igan_lib.training.schedule import Schedule
 
 
 def make_split(n, classes, size, channels, seed, contrast):

@@ -4,7 +4,7 @@ $$E_\mu(Z, f, h) = \frac{1}{n} \sum_i \lVert x_i - f(z_i) \rVert^2 + \mu \lVert 
   \qquad z_i \in \{0, 1\}^L$$
 
 f(z) = W z + c is the decoder, h one linear SVM a bit. For a growing mu: f by least squares, Z bit by bit, h by its
-SVMs. No step raises E at its mu; this is asserted. (The factor 1/n is ours: it changes no step.)
+SVMs. No step raises E at its mu; one that does is a TrainingError. (The factor 1/n is ours: it changes no step.)
 """
 
 from collections.abc import Sequence

@@ -114,14 +114,20 @@ def subsample(x: np.ndarray, max_samples: int, rng: np.random.Generator) -> np.n
 
 
 def record(history: list[float], value: float, *, fresh: bool = False) -> None:
-    """Append the objective after a step to `history` and assert that the step has not raised it.
+    """Append the objective after a step to `history`.
 
     Args:
         fresh: the objective itself has just changed (another penalty weight), so there is nothing to compare with.
+
+    Raises:
+        TrainingError: the objective is not finite, or the step has raised it.
     """
-    assert np.isfinite(value), f"the objective is {value}"
-    if history and not fresh:
-        assert value <= history[-1] + RISE * max(1.0, abs(history[-1])), f"{value} after {history[-1]}: a step rose"
+    highest = np.inf if fresh or not history else history[-1] + RISE * max(1.0, abs(history[-1]))
+    if not np.isfinite(value) or value > highest:
+        raise TrainingError(
+            f"Expected an objective of at most {highest:g}, which a step never raises, found {value:g}: "
+            "look for very large or very small features."
+        )
     history.append(float(value))
 
 

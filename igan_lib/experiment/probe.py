@@ -31,9 +31,7 @@ def code_losses(method: IGAN, x_s: Tensor, y_s: Tensor, x_t: Tensor, pseudo_t: T
         "c": lambda u_s, u_t: L.classification_loss(classifier(u_s), y_s, classifier(u_t), pseudo_t, cfg.epsilon),
         "s": lambda u_s, u_t: L.semantic_centroid_loss(u_s, y_s, u_t, pseudo_t, method.n_classes),
         "h": lambda u_s, u_t: L.hash_loss(u_s, y_s, cfg.v),
-        "a": lambda u_s, u_t: (
-            L.generator_loss(method.d_t(method.g_t(u_s)), y_s) + L.generator_loss(method.d_s(method.g_s(u_t)), pseudo_t)
-        ),
+        "a": lambda u_s, u_t: method.adversarial_loss(method.g_t(u_s), y_s, method.g_s(u_t), pseudo_t),
         "1": lambda u_s, u_t: L.reconstruction_loss(x_s, method.g_s(u_s)) + L.reconstruction_loss(x_t, method.g_t(u_t)),
     }
     return {f"L_{name}": loss for name, loss in every.items() if name in cfg.losses}

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
 
 from igan_lib.data.domains import DomainPair, load_pair
@@ -15,73 +14,17 @@ from igan_lib.errors import ConfigError
 from igan_lib.experiment.feature_hashing import FEATURE_METHODS, hash_features, source_only
 from igan_lib.experiment.measures import evaluate
 from igan_lib.experiment.methods import build, training_data
-from igan_lib.experiment.presets import METHODS, PROFILES, ExperimentConfig, preset
+from igan_lib.experiment.presets import ExperimentConfig
 from igan_lib.experiment.provenance import git_state, provenance
+from igan_lib.experiment.result import RESULTS, RunResult, read_result, result_path
 from igan_lib.files import write_text
-from igan_lib.training.checkpoints import parts_before
-from igan_lib.training.fit import Callback, HistoryRow, fit, pick_device
-
-__all__ = [
-    "METHODS",
-    "PROFILES",
-    "RESULTS",
-    "ExperimentConfig",
-    "RunResult",
-    "build",
-    "checkpoint_path",
-    "load",
-    "locked",
-    "preset",
-    "read_result",
-    "result_path",
-    "run",
-    "train",
-]
-
-RESULTS = Path("results")
-
-
-class RunResult(BaseModel):
-    """What a run leaves behind: `results/runs/<name>.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    config: ExperimentConfig
-    hash: str
-    metrics: dict[str, float]  # per cent; what was not measured is absent
-    history: list[HistoryRow]
-    provenance: dict[str, Any]
-
-
-def result_path(config: ExperimentConfig, results: Path = RESULTS) -> Path:
-    """Where the result of `config` lies or will lie."""
-    return results / "runs" / f"{config.name}.json"
+from igan_lib.training.checkpoints import HistoryRow, parts_before
+from igan_lib.training.fit import Callback, fit, pick_device
 
 
 def checkpoint_path(config: ExperimentConfig, results: Path = RESULTS) -> Path:
     """Where the checkpoint of `config` lies or will lie; git ignores the folder."""
     return results / "checkpoints" / f"{config.name}.pt"
-
-
-def read_result(path: Path) -> RunResult:
-    """Read one result file.
-
-    Raises:
-        ConfigError: the file is cut short, is not a result of this version, or its configuration was changed.
-    """
-    try:
-        result = RunResult.model_validate_json(path.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"Expected a whole result in {path}, found {type(error).__name__} ({str(error).splitlines()[0]}): "
-            "delete the file and run it again."
-        ) from error
-    if result.hash != result.config.hash8:
-        raise ConfigError(
-            f"Expected the hash {result.config.hash8} of its configuration in {path}, found {result.hash}: "
-            "delete the file and run it again."
-        )
-    return result
 
 
 def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:

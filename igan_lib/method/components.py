@@ -1,12 +1,13 @@
 """Which network a component of IGAN is, for images and for features: the one place that looks at the input's shape."""
 
-from typing import Literal
+from dataclasses import dataclass
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from igan_lib.method.config import CODE_LENGTH, EncoderName
 from igan_lib.method.feature_networks import FeatureDiscriminator, FeatureEncoder, FeatureGenerator
 from igan_lib.method.networks import (
-    CODE_LENGTH,
     IMAGE_SIZES,
     ConditionedGenerator,
     Discriminator,
@@ -14,13 +15,53 @@ from igan_lib.method.networks import (
     Generator,
     LeNetEncoder,
 )
-from igan_lib.training.finetuning import FineTunedEncoder, Pretrained
 
-EncoderName = Literal["lenet", "conv4", "mlp"]
 Shape = tuple[int, ...]  # of one input: (C, S, S) for images, (D,) for features
 
 # A width counts filters; a hidden layer on features has this many units for each, so that 16 gives 512.
 UNITS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """A backbone with its weights, the `dimension` of its features, mean and std of its inputs in grey levels."""
+
+    network: nn.Module
+    dimension: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class FineTunedEncoder(nn.Module):
+    """u = E(b(x)): a pretrained backbone b, then the encoder E of its features; x: B x 3 x S x S -> u: B x d.
+
+    The other regime of Office-31, beside frozen features. Generators and discriminators see the backbone's features
+    (3.2 reconstructs fc6), which now change while training.
+
+    Args:
+        backbone: b; its network becomes a part of this one.
+        encoder: E on B x D features, such as `build_encoder("mlp", (D,))` gives.
+    """
+
+    def __init__(self, backbone: Pretrained, encoder: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone.network.requires_grad_(True)
+        self.encoder = encoder
+        self.register_buffer("mean", torch.tensor(backbone.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(backbone.std).view(3, 1, 1), persistent=False)
+
+    def features(self, x: Tensor) -> Tensor:
+        """b(x): B x 3 x S x S in [-1, 1], as all images come, -> B x D."""
+        grey_levels = (x + 1.0) * 127.5
+        return self.backbone((grey_levels - self.mean) / self.std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x 3 x S x S in [-1, 1] -> B x d in (-1, 1)."""
+        return self.encoder(self.features(x))
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the code layer reads: B x 3 x S x S -> B x `hidden`, not negative."""
+        return self.encoder.hidden(self.features(x))
 
 
 def build_encoder(
@@ -55,18 +96,17 @@ def build_encoder(
     return on_images[name](channels=channels, size=size, code_length=code_length, batch_norm=batch_norm)
 
 
-def build_generator(shape: Shape, code_length: int, width: int) -> nn.Module:
-    """A generator of inputs of `shape`: codes B x d -> B x shape."""
-    if len(shape) == 1:
-        return FeatureGenerator(shape[0], code_length, UNITS * width)
-    return Generator(shape[0], shape[1], code_length, width)
-
-
 def build_generators(shape: Shape, code_length: int, width: int, number: str) -> tuple[nn.Module, nn.Module]:
-    """G^s and G^t: "two" that share nothing, or "one" seen from both domains."""
+    """G^s and G^t, codes B x d -> B x shape: "two" that share nothing, or "one" seen from both domains."""
+
+    def generator(length: int) -> nn.Module:
+        if len(shape) == 1:
+            return FeatureGenerator(shape[0], length, UNITS * width)
+        return Generator(shape[0], shape[1], length, width)
+
     if number == "two":
-        return build_generator(shape, code_length, width), build_generator(shape, code_length, width)
-    shared = build_generator(shape, code_length + 1, width)
+        return generator(code_length), generator(code_length)
+    shared = generator(code_length + 1)
     return ConditionedGenerator(shared, -1.0), ConditionedGenerator(shared, 1.0)
 
 

@@ -1,15 +1,15 @@
 """What IGAN may vary, each default with its reason.
 
-The plain method is the paper's; what the paper does not have (augmentation, averaged centroids, averaged weights) is
-off unless asked for; the named variant "igan+" is made of such settings (see `presets.METHODS`).
+The plain method is the paper's; what the paper does not have (averaged centroids, averaged weights) is off unless asked
+for; the named variant "igan+" is made of such settings (see `presets.METHODS`). Loads no torch.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator
 
-from igan_lib.method.components import EncoderName
-from igan_lib.method.networks import CODE_LENGTH
+EncoderName = Literal["lenet", "conv4", "mlp"]
+CODE_LENGTH = 64  # "the length of the hash code is set as 64 bit" (3.2)
 
 LossName = Literal["c", "s", "h", "a", "1"]
 LossNames = Annotated[tuple[LossName, ...], Strict(False)]  # a list too, since JSON has no tuples
@@ -41,16 +41,13 @@ class IGANConfig(BaseModel):
     epsilon: NonNegative = 0.1  # Eq. 5; not given
     v: NonNegative = 0.01  # Eq. 2 asks for "a very small number"; the released code has 0.01
     threshold: Fraction = 0.9  # T of Eq. 4; not given
-    ramp: bool = True  # epsilon, beta, adversarial grow by schedules.ramp (released code); L_1's target half does not
+    ramp: bool = True  # epsilon, beta, adversarial grow by igan.ramp (released code); L_1's target half does not
 
     optimizer: Literal["adam", "sgd"] = "adam"  # 2.3 says SGD; with it the generators' loss ran away on S -> M
     learning_rate: Positive = 5e-4  # of E and C; not given
     gan_learning_rate: Positive = 5e-4  # of G and D; not given
-    decay: Literal["cosine", "constant"] = "cosine"  # not given; without decay accuracy swings by points to the end
-    steps: Annotated[int, Field(ge=1)] = 1500  # adaptation steps: the length of the ramp and of the decay
     precision: Literal["float32", "bf16"] = "float32"  # bf16: autocast, see benchmarks/
 
-    augment: bool = False  # igan+: small random affine maps of both domains' images
     centroid_memory: Fraction = 0.0  # share of old centroids (Xie et al. 2018); 0: the paper's mini-batch ones
     weight_average: Fraction = 0.0  # igan+: decay of the weights' moving average used for inference (0: none)
 

@@ -1,23 +1,29 @@
-"""What every trained method (IGAN, NoDA, DAH, SuH) has in common: a network that is evaluated, and a count of steps."""
+"""What every trained method (IGAN, NoDA, DAH, SuH) has in common: the network that is evaluated, and its optimisers."""
+
+from collections.abc import Iterable
+from typing import Any
 
 from torch import Tensor, nn
 
+from igan_lib.method.components import FineTunedEncoder
 from igan_lib.method.networks import HashNet
+
+PRETRAINED_RATE = 0.1  # of the learning rate of all other layers: usual since Long et al. 2015, the paper prints none
 
 
 class HashMethod(nn.Module):
-    """A `training.Method` around a HashNet; a subclass sets `net` and counts its adaptation steps in `step`.
+    """A `training.fit.Method` around a HashNet; a subclass sets `net` and `optimizers`.
 
     Attributes:
         net: the network that is trained.
-        step: adaptation steps taken, which ramp and decay depend on; kept with the weights.
+        progress: share of the adaptation steps taken, in [0, 1); the trainer sets it before each `update`.
     """
 
     net: HashNet
 
     def __init__(self) -> None:
         super().__init__()
-        self.step = 0
+        self.progress = 0.0
 
     @property
     def inference_net(self) -> HashNet:
@@ -32,13 +38,18 @@ class HashMethod(nn.Module):
         """B inputs (images in [-1, 1] or features) -> B x N class logits of E(x)."""
         return self.inference_net.logits(x)
 
-    def get_extra_state(self) -> dict[str, int]:
-        """The step count, kept with the weights."""
-        return {"step": self.step}
 
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        """Restore what `get_extra_state` kept."""
-        self.step = state["step"]
+def parameter_groups(modules: Iterable[nn.Module], rate: float) -> list[dict[str, Any]]:
+    """The parameters of `modules`, each once, as groups for an optimiser.
+
+    Those of a fine-tuned backbone learn at `PRETRAINED_RATE` times `rate`.
+    """
+    modules = nn.ModuleList(modules)
+    slow = [p for m in modules.modules() if isinstance(m, FineTunedEncoder) for p in m.backbone.parameters()]
+    known = {id(parameter) for parameter in slow}
+    fast = [p for p in modules.parameters() if id(p) not in known]
+    rates = ((fast, rate), (slow, PRETRAINED_RATE * rate))
+    return [{"params": params, "lr": lr} for params, lr in rates if params]
 
 
 def detached(losses: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,20 +1,35 @@
 """The method: `IGAN.update` is Eq. 11-14, read from top to bottom; what it may vary stands in `config.py`."""
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from igan_lib.errors import ConfigError
 from igan_lib.method import losses as L
-from igan_lib.method import schedules
-from igan_lib.method.components import Shape, build_discriminator, build_encoder, build_generators
+from igan_lib.method.components import (
+    FineTunedEncoder,
+    Pretrained,
+    Shape,
+    build_discriminator,
+    build_encoder,
+    build_generators,
+)
 from igan_lib.method.config import IGANConfig
-from igan_lib.method.hash_method import HashMethod, detached
+from igan_lib.method.hash_method import HashMethod, detached, parameter_groups
 from igan_lib.method.networks import HashNet
-from igan_lib.training.augment import random_affine
-from igan_lib.training.finetuning import FineTunedEncoder, Pretrained, optimizer_groups, set_learning_rate
+
+
+def ramp(progress: float) -> float:
+    r"""The factor of epsilon, beta and L_a's weight: $\frac{2}{1 + e^{-10 p}} - 1$, from 0 at p = 0 to 0.9999 at 1.
+
+    Not in the paper; the authors' released code has it, as Ganin and Lempitsky (2015) do.
+
+    Args:
+        progress: p in [0, 1], the share of the adaptation steps taken.
+    """
+    return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
 class IGAN(HashMethod):
@@ -32,8 +47,6 @@ class IGAN(HashMethod):
 
     def __init__(self, config: IGANConfig, shape: Shape, n_classes: int, backbone: Pretrained | None = None) -> None:
         super().__init__()
-        if config.augment and len(shape) == 1:
-            raise ConfigError("Expected images to augment, found features: leave augment (and igan+) out.")
         self.config = config
         self.n_classes = n_classes
         self.uses_generators = bool({"a", "1"} & set(config.losses))
@@ -69,15 +82,11 @@ class IGAN(HashMethod):
 
     def _optimizer(self, *modules: nn.Module, gan: bool = False) -> torch.optim.Optimizer:
         cfg = self.config
-        groups = optimizer_groups(modules)
-        rate = cfg.gan_learning_rate if gan else cfg.learning_rate
+        groups = parameter_groups(modules, cfg.gan_learning_rate if gan else cfg.learning_rate)
         if cfg.optimizer == "sgd":
-            optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9)
-        else:
-            # beta1 = 0.5 for G and D as since DCGAN: their targets move. fused: one kernel for all tensors.
-            optimizer = torch.optim.Adam(groups, lr=rate, betas=(0.5 if gan else 0.9, 0.999), fused=True)
-        set_learning_rate(optimizer, rate)
-        return optimizer
+            return torch.optim.SGD(groups, momentum=0.9)
+        # beta1 = 0.5 for G and D as since DCGAN: their targets move. fused: one kernel for all tensors.
+        return torch.optim.Adam(groups, betas=(0.5 if gan else 0.9, 0.999), fused=True)
 
     # ------------------------------------------------------------------ training
 
@@ -92,8 +101,6 @@ class IGAN(HashMethod):
         """
         cfg = self.config
         with self._autocast(x_s):
-            if cfg.augment:
-                x_s = random_affine(x_s)
             u_s, logits_s = self.net(x_s)
             losses = {"L_c": nn.functional.cross_entropy(logits_s, y_s)}
             total = losses["L_c"]
@@ -131,20 +138,16 @@ class IGAN(HashMethod):
             with a pseudo-label; detached scalars.
         """
         cfg, on = self.config, set(self.config.losses)
-        progress = min(1.0, self.step / cfg.steps)
-        ramp = schedules.ramp(progress) if cfg.ramp else 1.0
-        self._set_learning_rates(progress)
+        growth = ramp(self.progress) if cfg.ramp else 1.0
         losses: dict[str, Tensor] = {}
         with self._autocast(x_s):
-            if cfg.augment:
-                x_s, x_t = random_affine(x_s), random_affine(x_t)
             # Two passes, so that each domain is normalised by its own batch statistics.
             x_s, u_s, logits_s = self._read(x_s)
             if self._needs_target:
                 x_t, u_t, logits_t = self._read(x_t)
                 pseudo_t = L.pseudo_labels(logits_t, cfg.threshold)
                 losses["confident"] = (pseudo_t != L.NO_LABEL).float().mean()
-                losses["L_c"] = L.classification_loss(logits_s, y_s, logits_t, pseudo_t, cfg.epsilon * ramp)
+                losses["L_c"] = L.classification_loss(logits_s, y_s, logits_t, pseudo_t, cfg.epsilon * growth)
             else:
                 losses["L_c"] = nn.functional.cross_entropy(logits_s, y_s)
             total = losses["L_c"]
@@ -153,21 +156,17 @@ class IGAN(HashMethod):
                 total = total + cfg.alpha * losses["L_h"]
             if "s" in on:
                 losses["L_s"] = self._centroid_loss(u_s, y_s, u_t, pseudo_t)
-                total = total + cfg.beta * ramp * losses["L_s"]
+                total = total + cfg.beta * growth * losses["L_s"]
             if self.uses_generators:
                 x_ss, x_ts, x_tt, x_st = self._reconstruct(u_s, u_t)
             if "1" in on:
                 losses["L_1"] = L.reconstruction_loss(x_s, x_ss) + L.reconstruction_loss(x_t, x_tt)
                 total = total + cfg.chi * losses["L_1"]
             if "a" in on:
-                told_s, told_t = y_s, pseudo_t
-                if cfg.discriminators == "real/fake":
-                    told_s, told_t = torch.full_like(y_s, L.NO_LABEL), torch.full_like(pseudo_t, L.NO_LABEL)
-                losses["L_D"] = self._train_discriminators(x_s, told_s, x_ts.detach(), x_t, told_t, x_st.detach())
-                losses["L_a"] = L.generator_loss(self.d_t(x_st), told_s) + L.generator_loss(self.d_s(x_ts), told_t)
-                total = total + cfg.adversarial * ramp * losses["L_a"]
+                losses["L_D"] = self._train_discriminators(x_s, y_s, x_ts.detach(), x_t, pseudo_t, x_st.detach())
+                losses["L_a"] = self.adversarial_loss(x_st, y_s, x_ts, pseudo_t)
+                total = total + cfg.adversarial * growth * losses["L_a"]
         self._descend(total, "encoder", "classifier", *(["generators"] if self.uses_generators else []))
-        self.step += 1
         if cfg.weight_average:
             self.averaged.update_parameters(self.net)
         return detached(losses)
@@ -204,9 +203,19 @@ class IGAN(HashMethod):
         """Eq. 14: D^s on real x^s and fake x~^ts, D^t on real x^t and fake x~^st. Returns the loss before the step."""
         real_s, fake_s = self.d_s(torch.cat([x_s, x_ts])).split([len(x_s), len(x_ts)])
         real_t, fake_t = self.d_t(torch.cat([x_t, x_st])).split([len(x_t), len(x_st)])
+        y_s, pseudo_t = self._asked_classes(y_s), self._asked_classes(pseudo_t)
         loss = L.discriminator_loss(real_s, y_s, fake_s) + L.discriminator_loss(real_t, pseudo_t, fake_t)
         self._descend(loss, "discriminators")
         return loss
+
+    def adversarial_loss(self, x_st: Tensor, y_s: Tensor, x_ts: Tensor, pseudo_t: Tensor) -> Tensor:
+        """L_a of E and G (Eq. 9, 10): crosswise images must pass as real, with the class of the code they came from."""
+        of_source = L.generator_loss(self.d_t(x_st), self._asked_classes(y_s))
+        return of_source + L.generator_loss(self.d_s(x_ts), self._asked_classes(pseudo_t))
+
+    def _asked_classes(self, y: Tensor) -> Tensor:
+        """The labels that the discriminators are asked for: y or, of real/fake ones, none."""
+        return y if self.config.discriminators == "n+1" else torch.full_like(y, L.NO_LABEL)
 
     def _centroid_loss(self, u_s: Tensor, y_s: Tensor, u_t: Tensor, pseudo_t: Tensor) -> Tensor:
         """L_s on the mini-batch's centroids or, with `centroid_memory`, on moving averages (Xie et al. 2018)."""
@@ -231,13 +240,6 @@ class IGAN(HashMethod):
         for opt in optimizers:
             opt.step()
             opt.zero_grad(set_to_none=True)
-
-    def _set_learning_rates(self, progress: float) -> None:
-        cfg = self.config
-        factor = schedules.cosine_decay(progress) if cfg.decay == "cosine" else 1.0
-        for name, opt in self.optimizers.items():
-            rate = cfg.gan_learning_rate if name in ("generators", "discriminators") else cfg.learning_rate
-            set_learning_rate(opt, rate * factor)
 
     def _autocast(self, x: Tensor) -> torch.autocast:
         return torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")

@@ -7,7 +7,8 @@ The paper names the architectures but prints no widths. Widths are therefore par
 import torch
 from torch import Tensor, nn
 
-CODE_LENGTH = 64  # "the length of the hash code is set as 64 bit" (3.2)
+from igan_lib.method.config import CODE_LENGTH
+
 IMAGE_SIZES = (28, 32)
 
 

@@ -1,6 +1,7 @@
 """Figures of retrieval: queries with what was found, precision against recall, MAP by code length, and Figure 2."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,7 +9,6 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from igan_lib.plots.style import CLASS_COLOURS, INK, WIDTH, as_array, as_picture, bare, new_figure
-from igan_lib.retrieval.evaluate import Retrieval
 
 RIGHT, WRONG = "#009e73", "#d55e00"  # two of Okabe and Ito's colours
 # The classes of Office-31 outnumber any palette: eight colours times four markers tell 32 apart.
@@ -48,7 +48,7 @@ def neighbours(
     return fig
 
 
-def precision_recall(curves: Mapping[str, Mapping[str, Retrieval]]) -> Figure:
+def precision_recall(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Precision against recall over all Hamming radii: a panel a title, a line a method, named at the right."""
     fig, axes = new_figure(1, len(curves), size=(WIDTH, 3.6), sharey=True)
     for ax, (title, methods) in zip(axes[0], curves.items(), strict=True):

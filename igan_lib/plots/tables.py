@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from igan_lib.plots.style import INK, SOURCE_COLOUR, TARGET_COLOUR, WIDTH, method_label, new_figure
-from igan_lib.reproduction.tables import SEEDS_FOR_AN_INTERVAL
 
 OURS, PAPER = SOURCE_COLOUR, TARGET_COLOUR
 PAPER_BELOW = ABOVE = 0.28  # of the distance between two lines
@@ -71,11 +70,12 @@ def _panels(table: pd.DataFrame, unit: str) -> Figure:
 
 def _marks(ax: Axes, rows: np.ndarray, lines: pd.DataFrame) -> None:
     """Our means as dots with their bars, and below them the paper's numbers, so that neither hides the other."""
-    few = (lines["n"] < SEEDS_FOR_AN_INTERVAL).to_numpy()
+    few = lines["low"].isna().to_numpy()
     barred = lines[~few]
     ends = np.vstack([barred["mean"] - barred["low"], barred["high"] - barred["mean"]])
     # The caps are higher than a dot: an interval that is narrower than its dot still shows.
     ax.errorbar(barred["mean"], rows[~few], xerr=ends, fmt="none", ecolor=OURS, capsize=3.5)
+    ax.hlines(rows[~few], barred["predicted_low"], barred["predicted_high"], color=OURS, alpha=0.25, linewidth=5)
     marks = {"clip_on": False, "zorder": 3}  # a mark at the end of the axis stays whole
     ax.scatter(lines["mean"], rows, s=22, facecolors=np.where(few, "white", OURS), edgecolors=OURS, **marks)
     ax.scatter(lines["paper"], rows + PAPER_BELOW, s=22, marker="D", facecolors="none", edgecolors=PAPER, **marks)
@@ -95,10 +95,11 @@ def _counts(ax: Axes, rows: np.ndarray, counts: pd.Series) -> None:
 def _key(table: pd.DataFrame, run: pd.DataFrame) -> list[Line2D]:
     """The legend's entries for the marks that are drawn."""
     ours = ", ".join(["ours", *sorted(set(table.get("backbone", ())) - {"none"})])
-    few = run["n"] < SEEDS_FOR_AN_INTERVAL
+    few = run["low"].isna()
     keys = []
     if not few.all():
         keys.append(_dot(f"{ours}: mean and 95 % interval"))
+        keys.append(Line2D([], [], color=OURS, alpha=0.25, linewidth=5, label="95 % of further runs"))
     if few.any():
         whose = "" if keys else f"{ours}: "
         keys.append(_dot(f"{whose}fewer than three seeds, no interval", linestyle="", markerfacecolor="white"))

@@ -1,226 +1,103 @@
-"""The claims of `paper_claims`, each decided from the results, by the rules of `effects`.
+"""The paper's claims (`sentences`) held against the results: an `Estimate` a comparison and column, a verdict each."""
 
-Conditions other than the paper's:
-
-- A difference between two of our own rows counts at best as "direction only" where their backbone is not the paper's,
-  or where an average lacks S → M, for which all of SVHN is needed. Such an average is compared with what the paper
-  prints for the other columns. S → M comes in as soon as every row of the check has the seeds for a verdict there.
-- A difference to another method's printed number tells about methods only where the backbone is the paper's: elsewhere
-  it counts as not run.
-
-A claim of several parts holds where all hold, and has the verdict of its worst part.
-"""
-
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from igan_lib.experiment.run import RunResult
-from igan_lib.reproduction.effects import VERDICTS, Effect, Evidence, readable
-from igan_lib.reproduction.paper import AVERAGES, S_M, TABLES
-from igan_lib.reproduction.paper_claims import CLAIMS, Claim, Step
-from igan_lib.reproduction.tables import SEEDS_FOR_A_VERDICT
+from igan_lib.reproduction.estimate import VERDICTS, Estimate
+from igan_lib.reproduction.results import weighted_sum
+from igan_lib.reproduction.sentences import AVERAGE, CLAIMS, Claim, Comparison
+from igan_lib.reproduction.studies import STUDIES, Study
+from igan_lib.reproduction.tables import NUMBERS, numbers
 
-COLUMNS = ["claim", "section", "sentence", "verdict", "numbers", "n"]
-PART_COLUMNS = ["claim", "part", "n", "mean", "low", "high", "printed", "verdict", "remark"]
-OURS = "igan"  # the row of Tables 1 and 2 that is the paper's method
-SHOWN = 4  # a claim of more parts is told by its weakest
-
-
-def _why_missing(name: str) -> str:
-    return "S → M needs all of SVHN, of which svhn7k is a part" if name == S_M else "no runs"
+COLUMNS = ["claim", "section", "sentence", "verdict", "n", "numbers"]
+PARTS = ["claim", "comparison", "column", *NUMBERS, "share", "verdict", "reason", "beside"]
+COMPARED = [name for name in VERDICTS if name not in ("not comparable", "not run")]  # from worst to best
+SHOWN = 6  # a claim of more parts is summed up in a line
 
 
-def _not_comparable(evidence: Evidence, study: str, name: str) -> str:
-    """Why our runs can't be held against the paper's printed numbers of other methods; empty where they can."""
-    backbone = evidence.other_backbone(study, OURS, name)
-    return f"ours are of {backbone}, the printed number of finetuned alexnet" if backbone else ""
+def estimates(comparison: Comparison, runs: pd.DataFrame, profile: str, studies: Mapping[str, Study]):
+    """Column (or `AVERAGE`) -> `Estimate` of one comparison, from a `results.frame`."""
+    study = studies[comparison.study]
+
+    def total(name: str, less: float) -> Estimate:
+        pair = tuple(name.split("->"))
+        rows = [(study.row(label), metric, weight) for (label, metric), weight in comparison.weights.items()]
+        cells = [study.cell(runs, row, pair, profile, metric) for row, metric, _ in rows]
+        weights = [weight for _, _, weight in rows]
+        found = weighted_sum((weight, cell.values) for weight, cell in zip(weights, cells, strict=True))
+        reasons = [reason for row, _, _ in rows for reason in row.reason.split("; ") if reason]
+        values = {seed: value - less for seed, value in found.items()}
+        return _held_against(values, comparison.printed.get(name), "; ".join(dict.fromkeys(reasons)))
+
+    if not comparison.average:
+        return {name: total(name, comparison.less.get(name, 0.0)) for name in comparison.columns}
+    parts = [total(name, 0.0) for name in comparison.columns]
+    mean = weighted_sum((1 / len(parts), part.values) for part in parts)
+    values = {seed: value - comparison.less[AVERAGE] for seed, value in mean.items()}
+    return {AVERAGE: _held_against(values, comparison.printed.get(AVERAGE), parts[0].reason)}
 
 
-def over_printed(evidence: Evidence, study: str, table: str, other: str, sizes: dict[str, float]) -> list[Effect]:
-    """Ours over another method's printed numbers; sizes: column -> the difference as the paper's sentence gives it."""
-    effects = []
-    for name, size in sizes.items():
-        printed = TABLES[table][other][name]
-        reason = _not_comparable(evidence, study, name)
-        values = {} if reason else evidence.values(study, OURS, name)
-        what = f"{OURS} over {other}'s printed {printed:.1f} {readable(name)}"
-        effects.append(
-            Effect(what, tuple(value - printed for value in values.values()), size, reason=reason or _why_missing(name))
-        )
-    return effects
+def _held_against(values: dict[int, float], printed: float | None, reason: str) -> Estimate:
+    return Estimate(values, printed, "direction" if printed is None else "difference", reason)
 
 
-def average_over_printed(evidence: Evidence, study: str, table: str, other: str, size: float) -> list[Effect]:
-    """Ours over another method's average; it takes every column, since methods differ in their strong ones."""
-    cells = TABLES[table][other]
-    printed = sum(cells.values()) / len(cells)
-    by_column = {name: evidence.values(study, OURS, name) for name in cells}
-    missing = [name for name, values in by_column.items() if not values]
-    reasons = [_not_comparable(evidence, study, name) for name in cells] + [_why_missing(name) for name in missing]
-    reason = next(filter(None, reasons), "no seed has all columns")
-    usable = [] if any(reasons) else sorted(set.intersection(*map(set, by_column.values())))
-    values = tuple(sum(values[seed] for values in by_column.values()) / len(cells) - printed for seed in usable)
-    return [Effect(f"{OURS}'s average over {other}'s {printed:.2f}", values, size, reason=reason)]
-
-
-def over_rows(evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]) -> list[Effect]:
-    """One of our rows over another, column by column."""
-    return [_over(evidence, study, step, [name], step.printed.get(name)) for name in columns for step in steps]
-
-
-def over_rows_on_average(
-    evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]
-) -> list[Effect]:
-    """One of our rows over another, mean over the columns; S → M is left out where it has too few seeds."""
-    effects, names = [], _with_runs(evidence, study, steps, columns)
-    for step in steps:
-        size = step.average
-        if len(names) < len(columns) and step.printed:
-            size = sum(step.printed[name] for name in names) / len(names)
-        effects.append(_over(evidence, study, step, names, size, whole=len(names) == len(columns)))
-    return effects
-
-
-def first_adds_more(evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]) -> list[Effect]:
-    """What the first step adds, less what each other step adds, mean over the columns as in `over_rows_on_average`."""
-    first, *others = steps
-    effects, names = [], _with_runs(evidence, study, steps, columns)
-    for other in others:
-        ours, theirs = (evidence.differences(study, step, names) for step in (first, other))
-        values = tuple(ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys()))
-        what = f"{_added(first)} beyond {_added(other)} {readable(*names)}"
-        limit = _limit(evidence, study, first.row, names, len(names) == len(columns))
-        effects.append(Effect(what, values, limit=limit, reason="no runs"))
-    return effects
-
-
-def _with_runs(evidence: Evidence, study: str, steps: tuple[Step, ...], columns: tuple[str, ...]) -> list[str]:
-    """The columns without S → M, unless every step has the seeds for a verdict there.
-
-    With fewer it would take the verdict from the other columns: an average has the seeds that all of them have.
-    """
-    whole = all(len(evidence.differences(study, step, [S_M])) >= SEEDS_FOR_A_VERDICT for step in steps)
-    return [name for name in columns if whole or name != S_M]
-
-
-def _limit(evidence: Evidence, study: str, row: str, names: list[str], whole: bool) -> str:
-    backbone = evidence.other_backbone(study, row, names[0])
-    if backbone:
-        return f"other conditions: {backbone}, not finetuned alexnet"
-    return "" if whole else "other conditions: without S → M"
-
-
-def _over(
-    evidence: Evidence, study: str, step: Step, names: list[str], size: float | None, whole: bool = True
-) -> Effect:
-    by_seed = evidence.differences(study, step, names)
-    base = evidence.average(study, step.base, names)
-    room = 100 - sum(base[seed] for seed in by_seed) / len(by_seed) if by_seed else math.inf
-    what = f"{step.row} over {step.base} {readable(*names)}"
-    limit = _limit(evidence, study, step.row, names, whole)
-    return Effect(what, tuple(by_seed.values()), size, limit, "no runs", room)
-
-
-def _added(step: Step) -> str:
-    """The loss that a step adds."""
-    return step.row.removeprefix(f"{step.base}+")
-
-
-def over_before(
-    evidence: Evidence, study: str, row: str, measures: dict[str, str], columns: tuple[str, ...]
-) -> list[Effect]:
-    """Measures of the target's codes after adaptation, over those before it; measures: name -> as a reader sees it."""
-    effects = []
-    for name in columns:
-        for measure, words in measures.items():
-            values = tuple(evidence.rises(study, row, name, measure).values())
-            limit = _limit(evidence, study, row, [name], whole=True)
-            effects.append(Effect(f"{words} {readable(name)}", values, limit=limit, reason="no runs that measured it"))
-    return effects
-
-
-TESTS = {
-    test.__name__: test
-    for test in (over_printed, average_over_printed, over_rows, over_rows_on_average, first_adds_more, over_before)
-}
-
-
-def effects_of(evidence: Evidence, claim: Claim) -> list[tuple[str, Effect]]:
-    """The differences that a claim rests on, in the order of its checks, each with its check's `beside`."""
-    return [
-        (check.beside, effect) for check in claim.checks for effect in TESTS[check.test](evidence, **check.arguments)
-    ]
-
-
-def judged(found: Iterable[tuple[str, Effect]]) -> list[Effect]:
-    """Those of `effects_of` that have a say in the verdict."""
-    return [effect for beside, effect in found if not beside]
-
-
-def weakest(parts: Iterable[Effect]) -> Effect:
-    """The one with the worst verdict, of several one that the paper prints a difference for, then the lowest mean."""
-    return min(parts, key=_strength)
-
-
-def decide(evidence: Evidence, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
-    """One line a claim: verdict, the numbers behind it as a sentence, and n, the seeds of the part with the fewest."""
+def claim_parts(
+    runs: pd.DataFrame, profile: str = "cpu", claims: Iterable[Claim] = CLAIMS, studies: Mapping[str, Study] = STUDIES
+) -> pd.DataFrame:
+    """One line a comparison and column, in points; `text` holds its numbers as a reader sees them."""
     lines = []
     for claim in claims:
-        found = effects_of(evidence, claim)
-        parts = judged(found)
-        others = [f"{beside}: {effect}" for beside, effect in found if beside and effect.n]
-        numbers = told(parts) + (f" Not judged: {'; '.join(others)}." if others else "")
-        n = min(part.n for part in parts)
-        lines.append([claim.id, claim.section, claim.sentence, weakest(parts).verdict, numbers, n])
+        for comparison in claim.comparisons:
+            for name, found in estimates(comparison, runs, profile, studies).items():
+                head, where = [claim.id, comparison.what, name], name.replace("->", " → ")
+                place = "on average" if name == AVERAGE else f"on {where}"
+                line = [*head, *numbers(found), found.share, found.verdict, found.reason, comparison.beside]
+                lines.append([*line, f"{comparison.what} {place}: {found}"])
+    return pd.DataFrame(lines, columns=[*PARTS, "text"])
+
+
+def verdict_of(verdicts: Iterable[str]) -> str:
+    """That of a claim from those of its parts: the worst of what was compared, else why nothing was."""
+    verdicts = list(verdicts)
+    for verdict in (*COMPARED, "not comparable"):
+        if verdict in verdicts:
+            return verdict
+    return "not run"
+
+
+def decide(
+    runs: pd.DataFrame, profile: str = "cpu", claims: Iterable[Claim] = CLAIMS, studies: Mapping[str, Study] = STUDIES
+) -> pd.DataFrame:
+    """One line a claim: its verdict, n (the seeds of the compared part with the fewest), and the numbers behind it."""
+    claims = list(claims)
+    parts = claim_parts(runs, profile, claims, studies)
+    lines = []
+    for claim in claims:
+        own = parts[(parts["claim"] == claim.id) & (parts["beside"] == "")]
+        verdict = verdict_of(own["verdict"])
+        deciding = own[own["verdict"] == verdict]
+        lines.append([claim.id, claim.section, claim.sentence, verdict, int(deciding["n"].min()), summed_up(own)])
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def claim_parts(evidence: Evidence, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
-    """One line a difference that a claim rests on, in per cent points; `remark`: what limits it, or why it has none."""
-    lines = []
-    for claim in claims:
-        for beside, part in effects_of(evidence, claim):
-            verdict = "not judged" if beside else part.verdict
-            remark = "; ".join(filter(None, (beside, part.limits if part.n else part.reason)))
-            lines.append([claim.id, part.what, part.n, *part.interval, part.printed, verdict, remark])
-    return pd.DataFrame(lines, columns=PART_COLUMNS).astype({"printed": float})
+def summed_up(own: pd.DataFrame) -> str:
+    """The parts of a claim as text; of many those with the claim's verdict, and how many have which."""
+    if len(set(own["verdict"])) == 1 and own["verdict"].iloc[0] == "not run":
+        return "not run"
+    texts = [f"{line.text} [{_why(line)}]" for line in own.itertuples() if line.n]
+    missing = list(dict.fromkeys(own.loc[own["n"] == 0, "column"].str.replace("->", " → ")))
+    if len(texts) > SHOWN:
+        counts = own["verdict"].value_counts().reindex(VERDICTS).dropna().astype(int)
+        texts = [", ".join(f"{count} {verdict}" for verdict, count in counts.items())]
+    return "; ".join([*texts, *([f"not run: {', '.join(missing)}"] if missing else [])])
 
 
-def decide_on_table(number: int, results: Iterable[RunResult], profile: str = "cpu") -> pd.DataFrame:
-    """`decide` for the claims about one of the paper's tables, from any results."""
-    return decide(Evidence(results, profile), [claim for claim in CLAIMS if claim.id.startswith(f"{number}-")])
+def _why(line) -> str:
+    return f"{line.verdict}: {line.reason}" if line.verdict == "not comparable" else line.verdict
 
 
-def told(parts: list[Effect]) -> str:
-    """The parts one by one; of many the weakest, and how many have which verdict."""
-    if len(parts) == 1:
-        return f"{parts[0]}."
-    reasons = {"" if part.n else part.reason for part in parts}
-    if len(reasons) == 1 and "" not in reasons:
-        return f"{len(parts)} differences not run: {reasons.pop()}."
-    if len(parts) <= SHOWN:
-        return "; ".join(f"{part} [{part.verdict}]" if part.n else str(part) for part in parts) + "."
-    verdicts = [part.verdict for part in parts]
-    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in reversed(VERDICTS) if verdict in verdicts)
-    below = sum(part.interval[2] < 0 for part in parts)  # never of NaN, where there is no interval
-    return f"{len(parts)} differences: {counts}; {below} with an interval below zero; the weakest: {weakest(parts)}."
-
-
-def _strength(part: Effect) -> tuple[int, bool, float]:
-    mean = part.interval[0]
-    return VERDICTS.index(part.verdict), part.printed is None, 0.0 if math.isnan(mean) else mean
-
-
-def averages() -> pd.DataFrame:
-    """Every printed average beside that of its row's printed cells, and whether rounding explains the difference."""
-    lines = []
-    for table, printed in AVERAGES.items():
-        for row, average in printed.items():
-            cells = TABLES[table][row].values()
-            computed = sum(cells) / len(cells)
-            label = row if isinstance(row, str) else "+".join(f"L_{loss}" for loss in row)
-            # Half a hundredth, and what floating point adds to it.
-            lines.append([table, label, average, computed, abs(average - computed) < 0.005 + 1e-9])
-    return pd.DataFrame(lines, columns=["table", "row", "printed", "computed", "follows"])
+def claims_about(study: str, runs: pd.DataFrame, profile: str, studies: Mapping[str, Study]) -> pd.DataFrame:
+    """`decide` for the claims whose comparisons read one study."""
+    chosen = [claim for claim in CLAIMS if claim.comparisons[0].study == study]
+    return decide(runs, profile, chosen, STUDIES | studies)

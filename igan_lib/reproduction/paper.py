@@ -4,6 +4,8 @@ Source: He et al., IJCAI 2019, Tables 1-4. A cell that the paper leaves empty is
 apart from the cells: some do not follow from their rows.
 """
 
+import pandas as pd
+
 S_M, M_U, U_M = "svhn->mnist", "mnist->usps", "usps->mnist"
 A_W, A_D, W_A, D_A = "amazon->webcam", "amazon->dslr", "webcam->amazon", "dslr->amazon"
 
@@ -84,3 +86,32 @@ AVERAGES = {
         ("c", "s", "h", "a", "1"): 96.73,
     },
 }
+
+
+def sum_of(losses: tuple[str, ...]) -> str:
+    """A row of Table 4 as a label: ("c", "s") -> "L_c+L_s"."""
+    return "+".join(f"L_{loss}" for loss in losses)
+
+
+def beside_table2(ours: pd.DataFrame) -> pd.DataFrame:
+    """Our `tables.study_table` of Table 2 beside the paper's and MDD's: network and method a line, as text."""
+    beside = {("finetuned alexnet", method): cells for method, cells in TABLE2.items()}
+    beside["finetuned resnet50", "MDD"] = MDD
+    own = ours[ours["backbone"].ne("none") & ours["column"].ne("average")]
+    for (network, method), cells in own.groupby(["backbone", "method"], sort=False):
+        beside[f"{network}, here", method] = cells.set_index("column")["mean"]
+    table = pd.DataFrame(beside).reindex(list(MDD))
+    table.loc["average"] = table.mean(skipna=False)
+    return table.T.map(lambda value: "" if pd.isna(value) else f"{value:.1f}")
+
+
+def averages() -> list[tuple[str, str, float, float]]:
+    """Table, row, printed average, and that of the row's cells, where rounding does not explain the difference."""
+    slips = []
+    for table, printed in AVERAGES.items():
+        for row, average in printed.items():
+            cells = TABLES[table][row].values()
+            computed = sum(cells) / len(cells)
+            if abs(average - computed) > 0.005 + 1e-9:  # half a hundredth, and what floating point adds to it
+                slips.append((table, row if isinstance(row, str) else sum_of(row), average, computed))
+    return slips

@@ -1,12 +1,9 @@
-"""Tables and times in the README and in the notebooks' heads, filled from the results: none is typed by hand.
+"""Tables, times and measured numbers in README, docs and notebook heads, filled from the results.
 
 What is filled stands between two comments that no reader sees:
 
-    <!-- study: table1 --> the table of that study <!-- end -->
-    <!-- added: table4 with, table4-no-batch-norm without --> what each row adds to the one above it, or how it differs
-        from the first one, in these studies, each under its title <!-- end -->
-    <!-- costs: table4 --> what a run and a step of each row of that study took <!-- end -->
-    <!-- claims: verdicts --> the paper's claims and their verdicts <!-- end -->
+    <!-- results --> the paper's number of each column of Tables 1 to 3 beside ours, with its verdict <!-- end -->
+    <!-- claims --> the paper's claims and their verdicts <!-- end -->
     <!-- time: notebook 00_quickstart --> how long the executed copy of that notebook took <!-- end -->
     <!-- time: run igan mnist usps --> how long a run of that method and pair takes <!-- end -->
     <!-- measured: benchmarks.json cpu/step/ratio .2f --> a number of that file, by keys and format <!-- end -->
@@ -18,120 +15,60 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 
 from igan_lib.errors import ConfigError
-from igan_lib.experiment.run import RunResult
+from igan_lib.experiment.presets import preset
+from igan_lib.experiment.result import RunResult
 from igan_lib.files import write_text
-from igan_lib.reproduction.claims import decide, effects_of, judged, weakest
-from igan_lib.reproduction.durations import costs, notebook_seconds, preset_seconds, spoken
-from igan_lib.reproduction.effects import Evidence
-from igan_lib.reproduction.findings import findings, in_one_column
-from igan_lib.reproduction.paper_claims import CLAIMS
-from igan_lib.reproduction.studies import STUDIES, Study
-from igan_lib.reproduction.study_tables import own_differences, study_table, to_markdown, wide
+from igan_lib.reproduction.claims import decide
+from igan_lib.reproduction.results import SECONDS, frame, values
+from igan_lib.reproduction.studies import STUDIES, column
 
-ADDED = re.compile(r"<!-- added: (.*?) -->\n.*?<!-- end -->", flags=re.DOTALL)
-TABLE = re.compile(r"<!-- study: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
-COSTS = re.compile(r"<!-- costs: (\S+) -->\n.*?<!-- end -->", flags=re.DOTALL)
-VERDICTS = re.compile(r"<!-- claims: verdicts -->\n.*?<!-- end -->", flags=re.DOTALL)
-TIME = re.compile(r"<!-- time: (.*?) -->.*?<!-- end -->")
-MEASURED = re.compile(r"<!-- measured: (\S+) (.*?) (\S+) -->.*?<!-- end -->")
+BLOCK = re.compile(r"<!-- (results|claims|time: .*?|measured: .*?) -->.*?<!-- end -->", flags=re.DOTALL)
 
 
 def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str = "cpu") -> str:
-    """`text` with what each comment names between it and its end.
+    """Markdown with what each comment names between it and its end.
 
     Args:
-        text: Markdown.
-        results: of the runs.
-        folder: `results`, with the executed notebooks and the benchmarks.
-        profile: of the runs that count.
+        folder: `results`, with the executed notebooks and the benchmarks; profile: of the runs that count.
 
     Raises:
         ConfigError: a comment names what does not exist, or has no end before the next one.
     """
-    results = list(results)
+    runs = frame(results)
 
-    def study(name: str) -> Study:
-        if name not in STUDIES:
-            raise ConfigError(f"Expected a table among {', '.join(STUDIES)}, found {name!r} in the text: correct it.")
-        return STUDIES[name]
-
-    def table(found: re.Match[str]) -> str:
-        cells = wide(study_table(study(found.group(1)), results, profile))
-        return f"<!-- study: {found.group(1)} -->\n{to_markdown(cells)}\n<!-- end -->"
-
-    def added(found: re.Match[str]) -> str:
-        titled = [part.strip().partition(" ") for part in found.group(1).split(",")]
-        asked = [study(name) for name, _, _ in titled]
-        if not all(each.differences for each in asked):
-            raise ConfigError(
-                f"Expected studies of differences, found {found.group(1)!r} in the text: leave out the others."
-            )
-        tables = [own_differences(each, results, profile) for each in asked]
-        cells = findings({title: table for (_, _, title), table in zip(titled, tables, strict=True)})
-        cells = cells[~(cells.drop(columns="paper", errors="ignore") == "not run").all(axis=1)]
-        cells = in_one_column(cells)
-        head = "added" if {each.differences for each in asked} == {"above"} else "changed"
-        return f"<!-- added: {found.group(1)} -->\n{to_markdown(cells, head=head)}\n<!-- end -->"
-
-    def cost(found: re.Match[str]) -> str:
-        cells = costs(study(found.group(1)), results, folder, profile)
-        return f"<!-- costs: {found.group(1)} -->\n{to_markdown(cells)}\n<!-- end -->"
-
-    def claims(found: re.Match[str]) -> str:
-        evidence = Evidence(results, profile)
-        effects = [weakest(judged(effects_of(evidence, claim))) for claim in CLAIMS]
-        table = decide(evidence).assign(weakest=[str(effect) for effect in effects])
-        names = {"sentence": "the paper", "verdict": "verdict", "weakest": "the weakest difference behind it"}
-        cells = table.set_index("section")[list(names)].rename(columns=names)
-        return f"<!-- claims: verdicts -->\n{to_markdown(cells, head='section')}\n<!-- end -->"
-
-    def time(found: re.Match[str]) -> str:
-        match found.group(1).split():
-            case "notebook", name:
-                seconds = notebook_seconds(folder / "notebooks" / f"{name}.ipynb")
-            case "run", method, source, target:
-                seconds = preset_seconds(results, method, source, target, profile)
+    def fills(found: re.Match[str]) -> str:
+        asked = found[1]
+        match asked.split():
+            case ["results"]:
+                shown = f"\n{results_table(runs, profile)}\n"
+            case ["claims"]:
+                shown = f"\n{claims_table(runs, profile)}\n"
+            case ["time:", "notebook", name]:
+                shown = spoken(notebook_seconds(folder / "notebooks" / f"{name}.ipynb"))
+            case ["time:", "run", method, source, target]:
+                shown = spoken(run_seconds(runs, method, source, target, profile))
+            case ["measured:", file, *keys, form]:
+                shown = format(_measured(folder / file, " ".join(keys)), form)
             case _:
                 raise ConfigError(
-                    "Expected a time as in 'notebook 00_quickstart' or 'run igan mnist usps', "
-                    f"found {found.group(1)!r} in the text: correct it."
+                    f"Expected what {__name__} lists after <!--, found {asked!r} in the text: correct it."
                 )
-        return f"<!-- time: {found.group(1)} -->{spoken(seconds)}<!-- end -->"
+        return f"<!-- {asked} -->{shown}<!-- end -->"
 
-    def number(found: re.Match[str]) -> str:
-        file, keys, form = found.groups()
-        try:
-            value = json.loads((folder / file).read_text(encoding="utf-8"))
-            for key in keys.split("/"):
-                value = value[key]
-        except (OSError, LookupError, TypeError) as error:
-            raise ConfigError(
-                f"Expected {keys} in {file}, found none for {error}: measure it with make bench, or correct the text."
-            ) from error
-        return f"<!-- measured: {file} {keys} {form} -->{value:{form}}<!-- end -->"
-
-    kinds = (
-        ("study: NAME", TABLE, table),
-        ("added: NAME TITLE", ADDED, added),
-        ("costs: NAME", COSTS, cost),
-        ("claims: verdicts", VERDICTS, claims),
-        ("time: WHAT", TIME, time),
-        ("measured: FILE KEYS FORMAT", MEASURED, number),
-    )
-    for kind, block, fills in kinds:
-        if len(block.findall(text)) != text.count(f"<!-- {kind.split()[0]} "):
-            raise ConfigError(
-                f"Expected <!-- end --> after each <!-- {kind} --> of the text, found one without: write it in."
-            )
-        text = block.sub(fills, text)
-    return text
+    begun = re.findall(r"<!-- (?:results|claims|time:|measured:)", text)
+    if len(begun) != len(BLOCK.findall(text)):
+        raise ConfigError("Expected <!-- end --> after each comment that is filled, found one without: write it in.")
+    return BLOCK.sub(fills, text)
 
 
 def fill(path: Path, results: Iterable[RunResult], folder: Path, profile: str = "cpu") -> bool:
     """Fill a Markdown file, or the Markdown cells of a notebook, in place; whether anything changed."""
     results, before = list(results), path.read_text(encoding="utf-8")
+    if "<!-- end -->" not in before:
+        return False
     if path.suffix == ".ipynb":
         notebook = nbformat.reads(before, as_version=4)
         for cell in notebook.cells:
@@ -143,3 +80,87 @@ def fill(path: Path, results: Iterable[RunResult], folder: Path, profile: str = 
     if after != before:
         write_text(path, after)
     return after != before
+
+
+def results_table(runs: pd.DataFrame, profile: str) -> str:
+    """The paper's own row of Tables 1, 2 and 3: each column's number, ours with its intervals, and the verdict."""
+    lines = []
+    for number, name in enumerate(("table1", "table2", "table3"), start=1):
+        study = STUDIES[name]
+        row = study.row("igan")
+        for pair in study.pairs:
+            cell = study.cell(runs, row, pair, profile)
+            ours, further = ("not run", "") if not cell.n else (f"{cell.mean:.1f}", _ends(cell.predicted))
+            spread = f" ({_ends(cell.interval)})" if cell.n else ""
+            printed = "none" if cell.printed is None else f"{cell.printed:.1f}"
+            verdict = cell.verdict or "not comparable"
+            lines.append([f"{number}", column(pair).replace("->", " → "), printed, f"{ours}{spread}", further, verdict])
+    columns = ["table", "column", "paper", "ours (95 % interval of the mean)", "95 % of further runs", "verdict"]
+    return pd.DataFrame(lines, columns=columns).to_markdown(index=False, disable_numparse=True)
+
+
+def _ends(interval: tuple[float, float]) -> str:
+    return " to ".join(f"{end:.1f}" for end in interval)
+
+
+def claims_table(runs: pd.DataFrame, profile: str) -> str:
+    """Section, sentence, verdict and numbers of each claim."""
+    claims = decide(runs, profile)
+    names = {"section": "section", "sentence": "the paper", "verdict": "verdict", "numbers": "numbers, in points"}
+    return claims[list(names)].rename(columns=names).to_markdown(index=False, disable_numparse=True)
+
+
+def spoken(seconds: float) -> str:
+    """A time to plan by: "5 s", "90 s", "2.5 min", "3 h"; to 5 s below 100 s, to half a minute below an hour.
+
+    Raises:
+        ConfigError: not a time.
+    """
+    if not seconds >= 0:
+        raise ConfigError(f"Expected seconds of 0 or more, found {seconds}: correct the record.")
+    if seconds < 97.5:
+        return f"{max(5, round(seconds / 5) * 5)} s"
+    if seconds < 3585:
+        return f"{round(seconds / 30) / 2:g} min"
+    return f"{round(seconds / 1800) / 2:g} h"
+
+
+def notebook_seconds(copy: Path) -> float:
+    """How long a notebook took, as papermill noted it in the executed copy.
+
+    Raises:
+        ConfigError: the copy is missing, or was not executed by papermill to its end.
+    """
+    noted = None
+    if copy.exists():
+        noted = nbformat.read(copy, as_version=4).metadata.get("papermill", {}).get("duration")
+    if noted is None:
+        raise ConfigError(
+            f"Expected the time of an executed notebook in {copy}, found none: execute it, as in "
+            f"python -m igan_lib notebook notebooks/{copy.name} {copy}."
+        )
+    return float(noted)
+
+
+def run_seconds(runs: pd.DataFrame, method: str, source: str, target: str, profile: str) -> float:
+    """The median time of the runs of a preset, all seeds; the median, since a run may have shared its core.
+
+    Raises:
+        ConfigError: there is no such run.
+    """
+    found = values(runs, preset(source, target, method=method, profile=profile), SECONDS)
+    if not found:
+        raise ConfigError(f"Expected runs of {method} on {source} -> {target} ({profile}), found none: run it first.")
+    return float(pd.Series(found).median())
+
+
+def _measured(path: Path, keys: str) -> float:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        for key in keys.split("/"):
+            value = value[key]
+    except (OSError, LookupError, TypeError) as error:
+        raise ConfigError(
+            f"Expected {keys} in {path.name}, found none for {error}: measure it with make bench, or correct the text."
+        ) from error
+    return value

@@ -11,27 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from igan_lib.experiment.run import RunResult
+from igan_lib.experiment.result import RunResult
 from igan_lib.files import write_text
-from igan_lib.reproduction.claims import SHOWN, averages, claim_parts, decide, effects_of, judged, told
-from igan_lib.reproduction.durations import costs
-from igan_lib.reproduction.effects import BY_WIDTH, RULES, VERDICTS, Evidence
-from igan_lib.reproduction.failures import read_failures
-from igan_lib.reproduction.findings import findings, in_one_column
-from igan_lib.reproduction.paper_claims import CLAIMS, SLIPS, Claim
-from igan_lib.reproduction.studies import STUDIES, Study, office_studies, own_folder
-from igan_lib.reproduction.study_tables import missing_runs, own_differences, study_table, wide
-from igan_lib.reproduction.tables import write_csv
-from igan_lib.reproduction.workflow import Sweep
+from igan_lib.reproduction.claims import SHOWN, claim_parts, decide
+from igan_lib.reproduction.estimate import VERDICTS
+from igan_lib.reproduction.opened import OpenStudy, open_study
+from igan_lib.reproduction.paper import averages
+from igan_lib.reproduction.results import frame
+from igan_lib.reproduction.sentences import CLAIMS, SLIPS
+from igan_lib.reproduction.studies import STUDIES, office_studies
+from igan_lib.reproduction.tables import wide_differences, write_csv
+from igan_lib.reproduction.workflow import Sweep, read_failures
 
 # The pictures that belong to a table, and the others with a heading; one that was not drawn yet is left out.
 STUDY_FIGURES = {
     "table1": {"table1": "Means and intervals beside the paper's numbers"},
-    "table2": {"table2": "Means and intervals"},
-    "table3": {"table3": "Means and intervals"},
+    "table2": {"table2": "Means and intervals beside the paper's numbers"},
+    "table3": {"table3": "Means and intervals beside the paper's numbers"},
     "table4": {
         "table4": "Means and intervals beside the paper's numbers",
         "table4_differences": "What each loss adds, on the same seeds",
@@ -55,39 +54,29 @@ def write_report(sweep: Sweep, figures: Path, results: list[RunResult], damaged:
     """Write `sweep.report`, and claims.csv and claims_parts.csv beside it.
 
     Args:
-        figures: the folder of the pictures.
+        figures: the folder of the pictures, of all profiles.
         results: of the runs that are there.
         damaged: one sentence for each result file that can't be read, as from `read_results`.
     """
-    studies = STUDIES | office_studies(sweep.backbone, sweep.regime)
-    figures = own_folder(figures, sweep.profile, sweep.backbone, sweep.regime, sweep.pairs)
-    evidence = Evidence(results, sweep.profile, studies)
-    claims = decide(evidence)
+    studies, runs = STUDIES | office_studies(sweep.backbone, sweep.regime), frame(results)
+    claims = decide(runs, sweep.profile, studies=studies)
+    parts = claim_parts(runs, sweep.profile, studies=studies)
     write_csv(claims, sweep.report.with_name("claims.csv"))
-    write_csv(claim_parts(evidence), sweep.report.with_name("claims_parts.csv"))
-    verdicts = Counter(claims["verdict"])
-    by_id = {claim.id: claim for claim in CLAIMS}
-    page = _template().render(
-        profile=sweep.profile,
-        seeds=sweep.seeds,
-        counts=[(verdict, verdicts[verdict]) for verdict in reversed(VERDICTS) if verdict in verdicts],
-        rules=RULES,
-        by_width=BY_WIDTH,
-        claims=[line._asdict() | _evidence(evidence, by_id[line.claim]) for line in claims.itertuples(index=False)],
-        tables=[_table(sweep, study, results, figures) for study in sweep.chosen()],
-        figure2=pictures(FIGURE2, figures),
-        curves=pictures(CURVES, figures),
-        slips=SLIPS,
-        averages=[line for line in averages().itertuples(index=False) if not line.follows],
-        provenance=provenance_lines(result for result in results if result.config.profile == sweep.profile),
-        failures=read_failures(sweep.tables / "failures.md"),
-        # Where the results lie on this machine says nothing on another.
-        damaged=[sentence.replace(str(sweep.results), "results") for sentence in damaged],
-    )
-    write_text(sweep.report, page)
-
-
-def _template() -> Template:
+    write_csv(parts.drop(columns="text"), sweep.report.with_name("claims_parts.csv"))
+    opened = [
+        open_study(
+            name,
+            profile=sweep.profile,
+            seeds=sweep.seeds,
+            results=sweep.results,
+            figures=figures,
+            backbone=sweep.backbone,
+            regime=sweep.regime,
+            pairs=sweep.pairs,
+        )
+        for name in sweep.studies
+    ]
+    pictures_in, verdicts = opened[0].figures, Counter(claims["verdict"])
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -97,7 +86,23 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["formula"] = formula
-    return environment.get_template("report.html.jinja")
+    page = environment.get_template("report.html.jinja").render(
+        profile=sweep.profile,
+        seeds=sweep.seeds,
+        counts=[(verdict, verdicts[verdict]) for verdict in VERDICTS if verdict in verdicts],
+        rules=VERDICTS,
+        claims=[_claim(line, parts[parts["claim"] == line.claim]) for line in claims.itertuples(index=False)],
+        tables=[_table(one) for one in opened],
+        figure2=pictures(FIGURE2, pictures_in),
+        curves=pictures(CURVES, pictures_in),
+        slips=SLIPS,
+        averages=averages(),
+        provenance=provenance_lines(result for result in results if result.config.profile == sweep.profile),
+        failures=read_failures(sweep.tables / "failures.json"),
+        # Where the results lie on this machine says nothing on another.
+        damaged=[sentence.replace(str(sweep.results), "results") for sentence in damaged],
+    )
+    write_text(sweep.report, page)
 
 
 def formula(text: str) -> Markup:
@@ -106,41 +111,35 @@ def formula(text: str) -> Markup:
     return Markup(re.sub(r"\bL_(\w)", r"<i>L</i><sub>\1</sub>", whole))
 
 
-def _evidence(evidence: Evidence, claim: Claim) -> dict[str, Any]:
-    """How a claim was read, and the differences behind its verdict, each with its own; of many first a summary."""
-    found = effects_of(evidence, claim)
-    parts = judged(found)
-    return {
-        "reading": claim.reading,
-        "summary": told(parts) if len(parts) > SHOWN else "",
-        "parts": [(str(effect), effect.verdict) for effect in parts],
-        "beside": [(beside, str(effect)) for beside, effect in found if beside and effect.n],
+def _claim(line: Any, parts: pd.DataFrame) -> dict[str, Any]:
+    """A line of `decide`, how the sentence was read, and the comparisons behind it, each with its verdict."""
+    reading = next(claim.reading for claim in CLAIMS if claim.id == line.claim)
+    own, beside = parts[parts["beside"] == ""], parts[(parts["beside"] != "") & (parts["n"] > 0)]
+    texts = [
+        (part.text, f"{part.verdict}: {part.reason}" if part.reason else part.verdict) for part in own.itertuples()
+    ]
+    return line._asdict() | {
+        "reading": reading,
+        "summary": line.numbers if len(own) > SHOWN else "",
+        "parts": texts,
+        "beside": [(part.beside, part.text) for part in beside.itertuples()],
     }
 
 
-def _table(sweep: Sweep, study: Study, results: list[RunResult], figures: Path) -> dict[str, Any]:
+def _table(opened: OpenStudy) -> dict[str, Any]:
     """What the template shows of one study: its wide table, its pictures, its holes."""
-    table = study_table(study, results, sweep.profile)
-    cells = wide(table)
+    study, missing = opened.study, opened.missing_runs
     return {
         "name": study.name,
         "title": study.title,
-        "backbones": sorted(set(table["backbone"]) - {"none"}),
-        "cells": _grid(cells),
-        "pictures": pictures(STUDY_FIGURES.get(study.name, {}), figures),
-        "differences": _differences(sweep, study, results),
-        "costs": _grid(costs(study, results, sweep.results, sweep.profile)) if study.name in COSTED else None,
-        "wanted": len(set(study.configs(sweep.profile, range(sweep.seeds)))),
-        "missing": [config.name for config in missing_runs(study, results, sweep.profile, range(sweep.seeds))],
+        "backbones": sorted(set(opened.table["backbone"]) - {"none"}),
+        "cells": _grid(opened.wide),
+        "pictures": pictures(STUDY_FIGURES.get(study.name, {}), opened.figures),
+        "differences": _grid(wide_differences(opened.differences())) if study.differences else None,
+        "costs": _grid(opened.costs().astype(object).fillna("")) if study.name in COSTED else None,
+        "wanted": len({config.name for config in study.configs(opened.profile, range(opened.seeds))}),
+        "missing": missing,
     }
-
-
-def _differences(sweep: Sweep, study: Study, results: list[RunResult]) -> dict[str, Any] | None:
-    """What each row adds, or how it differs from the first, in words and numbers; None of a study of neither."""
-    if not study.differences:
-        return None
-    title = {"above": "what it adds to the row above", "first": "difference to the first row"}[study.differences]
-    return _grid(in_one_column(findings({title: own_differences(study, results, sweep.profile)})))
 
 
 def _grid(cells: pd.DataFrame) -> dict[str, Any]:
@@ -171,6 +170,7 @@ def provenance_lines(results: Iterable[RunResult]) -> list[tuple[str, str]]:
         commits = [_commit(part) for part in (*recorded.get("earlier", ()), recorded)]
         device = " ".join(str(recorded[key]) for key in ("device", "device_name") if recorded.get(key))
         values = {
+            "version": f"{result.config.method} {result.config.version}",
             "commit": " and ".join(dict.fromkeys(commits)),
             "device": device or "unknown",
             "threads": str(recorded.get("threads", "unknown")),

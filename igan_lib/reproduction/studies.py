@@ -1,37 +1,36 @@
-"""Which runs make up each table: rows are methods with settings, columns are pairs. Definitions only, no logic.
-
-The workflow runs what stands here, `study_tables` reads it back, so that a table can't be made of other runs than
-those that it names.
-"""
+"""Which runs make up each table: rows are methods with settings, columns are pairs. Definitions, and where files go."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from igan_lib.data.domains import NAMED_DOMAINS
-from igan_lib.experiment.presets import OFFICE
-from igan_lib.experiment.run import ExperimentConfig, preset
+import pandas as pd
+
+from igan_lib.errors import ConfigError
+from igan_lib.experiment.presets import OFFICE, ExperimentConfig, preset
 from igan_lib.files import safe_name, short_name
 from igan_lib.method.config import ALL_LOSSES
 from igan_lib.reproduction import paper
+from igan_lib.reproduction.estimate import Estimate
+from igan_lib.reproduction.results import values
 
 Pair = tuple[str, str]
 
-# S -> M is run only where all of SVHN is. For want of it a part of SVHN has a column of its own, whose name keeps it
-# apart from the printed one.
-SVHN7K = "npz:svhn7k.npz"
-M_U, U_M, S_M, S_M_PART = ("mnist", "usps"), ("usps", "mnist"), ("svhn", "mnist"), (SVHN7K, "mnist")
+# S -> M is run only where all of SVHN is. A part of SVHN has a column of its own and is in no average.
+M_U, U_M, S_M, S_M_PART = ("mnist", "usps"), ("usps", "mnist"), ("svhn", "mnist"), ("svhn7k", "mnist")
 DIGITS = (S_M, S_M_PART, M_U, U_M)
+A_W, A_D, W_A, D_A = ("amazon", "webcam"), ("amazon", "dslr"), ("webcam", "amazon"), ("dslr", "amazon")
 
 
 def column(pair: Pair) -> str:
-    """The name of a pair's column, as in "mnist->usps".
+    """The name of a pair's column, as in "mnist->usps"; a user's own file goes by its short name."""
+    return "->".join(map(short_name, pair))
 
-    A user's own file goes by its short name, unless that is the name of a published set: a file mnist.npz is not MNIST,
-    and the paper's numbers are not its own.
-    """
-    return "->".join(domain if short_name(domain) in NAMED_DOMAINS else short_name(domain) for domain in pair)
+
+def printed_for(pair: Pair, cells: dict[str, float]) -> float | None:
+    """The paper's number for a pair; none for a user's own files: one called mnist.npz is not MNIST."""
+    return None if any(":" in domain for domain in pair) else cells.get(column(pair))
 
 
 def own_folder(
@@ -62,6 +61,7 @@ class Row:
     settings: dict[str, Any] = field(default_factory=dict)
     paper: dict[str, float] = field(default_factory=dict)  # column -> printed value
     metric: str | None = None  # where it is not the table's: the same runs, measured otherwise
+    reason: str = ""  # why the printed values can't be compared with ours
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,25 @@ class Study:
     metric: str = "target_accuracy"
     protocol: str = "test images"  # what is asked of which images
     printed: dict[str, dict[str, float]] = field(default_factory=dict)  # the paper's rows that are not run here
-    differences: Literal["", "above", "first"] = ""  # what each row is compared with seed by seed, in a file of its own
+    differences: Literal["", "above", "first"] = ""  # what each row is compared with seed by seed
 
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the files that hold the table."""
         suffixes = (".csv", ".md", ".tex", *(["-differences.csv"] if self.differences else []))
         return tuple(f"{self.name}{suffix}" for suffix in suffixes)
+
+    def row(self, label: str) -> Row:
+        """The row called `label`.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for row in self.rows:
+            if row.label == label:
+                return row
+        known = ", ".join(row.label for row in self.rows)
+        raise ConfigError(f"Expected a row of {self.name} among {known}, found {label!r}: choose one of these.")
 
     def config(self, row: Row, pair: Pair, seed: int, profile: str) -> ExperimentConfig:
         """The configuration of one run of a cell."""
@@ -91,14 +103,19 @@ class Study:
         """All runs, seed by seed, so that a table is complete with few seeds before it has many."""
         return [self.config(row, pair, seed, profile) for seed in seeds for row in self.rows for pair in self.pairs]
 
+    def cell(self, runs: pd.DataFrame, row: Row, pair: Pair, profile: str, metric: str | None = None) -> Estimate:
+        """The values of a cell by seed, from a `results.frame`, beside the paper's number."""
+        found = values(runs, self.config(row, pair, 0, profile), metric or row.metric or self.metric)
+        return Estimate(found, printed_for(pair, row.paper), reason=row.reason)
+
 
 def _ablation(name: str, title: str, **settings: Any) -> Study:
-    labels = {losses: "+".join(f"L_{loss}" for loss in losses) for losses in paper.TABLE4}
+    reason = "batch norm is off, which the paper does not say" if settings else ""
     rows = []
     for losses, printed in paper.TABLE4.items():
         # The last row is the whole method: as a preset, without a mention of its losses.
-        chosen = {} if losses == ALL_LOSSES else {"losses": losses}
-        rows.append(Row(labels[losses], settings=settings | chosen, paper={} if settings else printed))
+        chosen = settings | ({} if losses == ALL_LOSSES else {"losses": losses})
+        rows.append(Row(paper.sum_of(losses), settings=chosen, paper={} if settings else printed, reason=reason))
     return Study(name, title, tuple(rows), DIGITS, differences="above")
 
 
@@ -111,17 +128,10 @@ SOURCE_ONLY = (
 TABLE1 = Study(
     "table1",
     "Recognition on digits: accuracy on the target's test images",
-    (
-        *SOURCE_ONLY,
-        Row("igan", paper=paper.TABLE1["IGAN"]),
-        Row("igan+", method="igan+"),
-    ),
+    (*SOURCE_ONLY, Row("igan", paper=paper.TABLE1["IGAN"]), Row("igan+", method="igan+")),
     DIGITS,
     printed={row: cells for row, cells in paper.TABLE1.items() if row != "IGAN"},
 )
-
-TABLE4 = _ablation("table4", "Ablation: losses added one by one")
-TABLE4_PLAIN = _ablation("table4-no-batch-norm", "Ablation without batch norm in the encoder", batch_norm=False)
 
 ARGUMENTS = Study(
     "arguments",
@@ -133,15 +143,13 @@ ARGUMENTS = Study(
         Row("batches of 25, equal steps", settings={"batch_size": 25}),
         Row("batches of 50, equal steps", settings={"batch_size": 50}),
         Row("batches of 200, equal steps", settings={"batch_size": 200}),
-        Row("stages of 500 steps", settings={"stage_steps": 500}),
+        Row("three stages of 500 steps", settings={"stages": 3}),
         Row("pseudo-labels without a threshold", settings={"threshold": 0.0}),
         Row("batch norm not re-estimated", metric="running_statistics_accuracy"),
     ),
     (M_U, U_M),
     differences="first",
 )
-
-A_W, A_D, W_A, D_A = ("amazon", "webcam"), ("amazon", "dslr"), ("webcam", "amazon"), ("dslr", "amazon")
 
 HASHING = (
     Row("NoDA", method="noda"),
@@ -152,6 +160,7 @@ HASHING = (
     Row("igan"),
     Row("SuH", method="suh"),
 )
+AS_PRINTED = {"UH-BDNN": "BDNN", "igan": "IGAN"}  # where Table 3 has another name
 
 
 def _retrieval(name: str, title: str, pairs: tuple[Pair, ...], protocol: str) -> Study:
@@ -160,41 +169,47 @@ def _retrieval(name: str, title: str, pairs: tuple[Pair, ...], protocol: str) ->
     return Study(name, f"{title}: MAP at 64 bits, protocol {protocol}", rows, pairs, f"map_{protocol}", protocol)
 
 
-def office_studies(backbone: str = "efficientnet_lite0", regime: str = "frozen") -> dict[str, Study]:
-    """Tables 2 and 3 by name, on a backbone in a regime.
+def _compared(row: Row, printed: dict[str, float], given: dict[str, str], reason: str) -> Row:
+    if row.label == "SuH":
+        reason = "; ".join(filter(None, ("ours is trained on the images that are queried", reason)))
+    return replace(row, settings=given, paper=printed, reason=reason)
 
-    The paper's columns are of fine-tuned AlexNet. Only there a row has a printed number to be judged by; elsewhere the
-    notebooks show both, each under its backbone.
-    """
+
+def office_studies(backbone: str = OFFICE["backbone"], regime: str = "frozen") -> dict[str, Study]:
+    """Tables 2 and 3 by name, on a backbone in a regime; the paper's are of fine-tuned AlexNet."""
+    title, pairs = f"Retrieval on Office-31, {regime} {backbone}", (W_A, A_W, A_D)
     recognition = Study(
         "table2",
         f"Recognition on Office-31, {regime} {backbone}: accuracy on the target",
-        (*SOURCE_ONLY, Row("igan", paper=paper.TABLE2["IGAN"])),
+        (*SOURCE_ONLY, Row("igan")),
         (A_W, A_D, W_A, D_A),
         protocol="all target images",
+        printed={row: cells for row, cells in paper.TABLE2.items() if row != "IGAN"},
     )
-    title, pairs = f"Retrieval on Office-31, {regime} {backbone}", (W_A, A_W, A_D)
-    retrieval = _retrieval("table3", title, pairs, "target")
-    as_printed = {"UH-BDNN": "BDNN", "igan": "IGAN"}
-    printed = [paper.TABLE3[as_printed.get(row.label, row.label)] for row in retrieval.rows]
-    rows = tuple(replace(row, paper=cells) for row, cells in zip(retrieval.rows, printed, strict=True))
-    whole = (recognition, replace(retrieval, rows=rows), _retrieval("table3-cross", title, pairs, "cross"))
-    comparable = (backbone, regime) == ("alexnet", "finetuned")
+    studies = (recognition, *(_retrieval(f"table3{end}", title, pairs, kind) for end, kind in PROTOCOLS.items()))
+    reason = "" if (backbone, regime) == ("alexnet", "finetuned") else f"{regime} {backbone}, not finetuned alexnet"
     # What the presets have is not repeated, so that the tables can be made on other pairs (`workflow.Sweep.pairs`).
     asked, usual = {"backbone": backbone, "regime": regime}, {"backbone": OFFICE["backbone"], "regime": "frozen"}
     given = {name: value for name, value in asked.items() if value != usual[name]}
+    of = {"table2": paper.TABLE2, "table3": paper.TABLE3, "table3-cross": {}}
     return {
         study.name: replace(
             study,
-            rows=tuple(replace(row, settings=given, paper=row.paper if comparable else {}) for row in study.rows),
+            rows=tuple(
+                _compared(row, of[study.name].get(AS_PRINTED.get(row.label, row.label), {}), given, reason)
+                for row in study.rows
+            ),
         )
-        for study in whole
+        for study in studies
     }
 
 
-TABLE2, TABLE3, TABLE3_CROSS = office_studies().values()
-RETRIEVAL = _retrieval("retrieval-digits", "Retrieval on digits", (M_U, U_M), "target")
-RETRIEVAL_CROSS = _retrieval("retrieval-digits-cross", "Retrieval on digits", (M_U, U_M), "cross")
+def on_pairs(study: Study, pairs: tuple[Pair, ...]) -> Study:
+    """The study on other pairs; its title may name the data of its own."""
+    return replace(study, pairs=pairs, title=f"{study.title} (here on other pairs)")
+
+
+PROTOCOLS = {"": "target", "-cross": "cross"}  # the end of a study's name -> its protocol
 
 LENGTHS = Study(
     "code-length",
@@ -214,14 +229,14 @@ STUDIES = {
     study.name: study
     for study in (
         TABLE1,
-        TABLE2,
-        TABLE3,
-        TABLE3_CROSS,
-        RETRIEVAL,
-        RETRIEVAL_CROSS,
+        *office_studies().values(),
+        *(
+            _retrieval(f"retrieval-digits{end}", "Retrieval on digits", (M_U, U_M), kind)
+            for end, kind in PROTOCOLS.items()
+        ),
         LENGTHS,
-        TABLE4,
-        TABLE4_PLAIN,
+        _ablation("table4", "Ablation: losses added one by one"),
+        _ablation("table4-no-batch-norm", "Ablation without batch norm in the encoder", batch_norm=False),
         ARGUMENTS,
     )
 }

@@ -1,140 +1,172 @@
-"""From run results to table rows: mean, 95 % t-interval, difference to the paper, verdict."""
+"""The tables of `studies`, filled from a `results.frame`: an `Estimate` a cell, paired differences, and their texts."""
 
 import math
-from collections import defaultdict
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-from scipy import stats
 
 from igan_lib.errors import ConfigError
-from igan_lib.experiment.run import RunResult, preset, read_result
+from igan_lib.experiment.result import RunResult
 from igan_lib.files import write_text
-from igan_lib.reproduction.paper import TABLE1
+from igan_lib.reproduction.estimate import Estimate
+from igan_lib.reproduction.results import frame, weighted_sum
+from igan_lib.reproduction.studies import S_M_PART, Study, column, printed_for
 
-SEEDS_FOR_A_VERDICT = 5
-# Of two values the t-interval hangs on a single difference: 12.7 standard errors to either side, often beyond 100 %.
-SEEDS_FOR_AN_INTERVAL = 3
-UNDECIDED = 2.0  # points to either side of the mean: a wider interval holds the paper's value by its width alone
-COLUMNS = ["method", "column", "profile", "n", "mean", "low", "high", "paper", "delta", "verdict"]
-
-
-def t_interval(values: Iterable[float]) -> tuple[float, float, float]:
-    """Mean and the ends of its 95 % interval by Student's t; the ends are NaN below `SEEDS_FOR_AN_INTERVAL` values."""
-    data = list(values)
-    mean = sum(data) / len(data)
-    if len(data) < SEEDS_FOR_AN_INTERVAL:
-        return mean, math.nan, math.nan
-    spread = math.sqrt(sum((value - mean) ** 2 for value in data) / (len(data) - 1) / len(data))
-    half = float(stats.t.ppf(0.975, len(data) - 1)) * spread
-    return mean, mean - half, mean + half
+NUMBERS = ["n", "mean", "low", "high", "predicted_low", "predicted_high", "paper"]
+COLUMNS = ["method", "column", "backbone", "protocol", "profile", *NUMBERS, "delta", "verdict"]
+DIFFERENCES = ["method", "base", "column", *NUMBERS, "share", "verdict", "by_seed"]
+AVERAGE = "average"
+PRINTED = "printed in the paper"  # the verdict of a row that is not run here
 
 
-def by_width_alone(value: float, low: float, high: float) -> bool:
-    """Whether `value` lies inside an interval that reaches further than `UNDECIDED` from its middle."""
-    return low <= value <= high and (high - low) / 2 > UNDECIDED
+def numbers(estimate: Estimate) -> list[float]:
+    """The values of `NUMBERS`."""
+    printed = math.nan if estimate.printed is None else estimate.printed
+    return [estimate.n, estimate.mean, *estimate.interval, *estimate.predicted, printed]
 
 
-def verdict(n: int, low: float, high: float, paper: float | None, *, at_least: bool = True) -> str:
-    """Whether the paper's value was reached.
+def mean_over(estimates: Iterable[Estimate]) -> Estimate:
+    """The mean over columns, seed by seed, of the seeds that all have; printed where all are."""
+    estimates = list(estimates)
+    printed = [estimate.printed for estimate in estimates]
+    mean = None if None in printed else sum(printed) / len(printed)
+    found = weighted_sum((1 / len(estimates), estimate.values) for estimate in estimates)
+    return Estimate(found, mean, reason=estimates[0].reason)
 
-    "reproduced": it lies inside the interval or below it; "not reproduced": it lies above. "undecided": it lies inside
-    an interval that reaches further than `UNDECIDED` from its middle. "too few seeds" below five, "no comparable number
-    in the paper" where it has none, or one of another backbone. ("direction only" is decided where an ordering is
-    claimed: `claims`.)
+
+def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
+    """One line a cell, in per cent; a cell without runs has n = 0 and the verdict "not run".
+
+    The line "average" of a row stands over the seeds that every cell has. A part of SVHN is in no average, and a table
+    of one pair has none. Last come the paper's rows that are not run here.
 
     Args:
-        at_least: whether more than the paper has is as good. It is for the method as a whole; a baseline or a part of
-            it that is better than printed contradicts the paper's row: "above the paper".
+        runs: a `results.frame`; only those that are exactly a run of `study` under `profile` count.
     """
-    if paper is None:
-        return "no comparable number in the paper"
-    if n < SEEDS_FOR_A_VERDICT:
-        return "too few seeds"
-    if by_width_alone(paper, low, high):
-        return "undecided"
-    if paper < low and not at_least:
-        return "above the paper"
-    return "reproduced" if paper <= high else "not reproduced"
+    lines, averaged = [], [pair for pair in study.pairs if pair != S_M_PART]
+    for row in study.rows:
+        cells = {pair: study.cell(runs, row, pair, profile) for pair in study.pairs}
+        named = [(column(pair), cell) for pair, cell in cells.items()]
+        if len(averaged) > 1:
+            named.append((AVERAGE, mean_over(cells[pair] for pair in averaged)))
+        network = study.config(row, study.pairs[0], 0, profile).network
+        for name, cell in named:
+            head = [row.label, name, network, study.protocol, profile]
+            delta = math.nan if cell.printed is None else cell.mean - cell.printed
+            lines.append([*head, *numbers(cell), delta, cell.verdict])
+    for name, printed in study.printed.items():
+        cells = {pair: Estimate({}, printed_for(pair, printed)) for pair in study.pairs}
+        if all(cell.printed is None for cell in cells.values()):  # a table may be made on other pairs than the paper's
+            continue
+        named = [(column(pair), cell) for pair, cell in cells.items()]
+        if len(averaged) > 1:
+            mean = [cells[pair].printed for pair in averaged]
+            named.append((AVERAGE, Estimate({}, None if None in mean else sum(mean) / len(mean))))
+        for where, cell in named:
+            lines.append([name, where, "none", study.protocol, profile, *numbers(cell), math.nan, PRINTED])
+    return pd.DataFrame(lines, columns=COLUMNS).astype({"paper": float})
 
 
-def judged(values: Iterable[float], paper: float | None, *, at_least: bool = True) -> list[float | int | str | None]:
-    """n, mean, low, high, the paper's value, the difference to it, and the `verdict`, of at least one value."""
-    data = list(values)
-    mean, low, high = t_interval(data)
-    delta = math.nan if paper is None else mean - paper
-    return [len(data), mean, low, high, paper, delta, verdict(len(data), low, high, paper, at_least=at_least)]
+def differences(study: Study, runs: pd.DataFrame, profile: str, against: str = "") -> pd.DataFrame:
+    """What each row adds to the one above it, or how it differs from the first, seed by seed, in points.
+
+    Args:
+        against: "above" or "first"; else the label of a row, of which the table tells what it has over each other row.
+    """
+    against, rows = against or study.differences, study.rows
+    if against == "above":
+        pairs = list(zip(rows[1:], rows, strict=False))
+    elif against == "first":
+        pairs = [(row, rows[0]) for row in rows[1:]]
+    else:
+        best = study.row(against)
+        pairs = [(best, row) for row in rows if row is not best]
+    lines = []
+    for row, base in pairs:
+        for pair in study.pairs:
+            found = study.cell(runs, row, pair, profile) - study.cell(runs, base, pair, profile)
+            by_seed = tuple(found.values.values())
+            line = [row.label, base.label, column(pair), *numbers(found), found.share, found.verdict, by_seed]
+            lines.append(line)
+    return pd.DataFrame(lines, columns=DIFFERENCES)
+
+
+def wide(table: pd.DataFrame) -> pd.DataFrame:
+    """A `study_table` for reading: one line a method, then the paper's; one column a pair; cells as text.
+
+    A cell is "mean (95 % interval) n=..." with one decimal. The paper's is its number and, where ours stands above it,
+    "(difference of ours, verdict)". A hole is "not run" or, of the paper's numbers, "not printed".
+    """
+    columns = list(dict.fromkeys(table["column"]))
+    papers = set(table.loc[table["paper"].notna(), "column"]) - {AVERAGE}
+    lines = {}
+    for method, rows in table.groupby("method", sort=False):
+        by_column = rows.set_index("column")
+        if (rows["verdict"] != PRINTED).all():
+            lines[method] = [_cell(by_column.loc[name], name) for name in columns]
+        if by_column["paper"].notna().any():
+            printed = [_printed(by_column.loc[name]) for name in columns]
+            empty = ["not printed" if name in papers else "" for name in columns]
+            lines[f"{method}, paper"] = [text or hole for text, hole in zip(printed, empty, strict=True)]
+    heads = [name.replace("->", " → ") for name in columns]
+    return pd.DataFrame.from_dict(lines, orient="index", columns=heads).rename_axis("method")
+
+
+def _cell(line: pd.Series, name: str) -> str:
+    if not line["n"]:
+        return "" if name == AVERAGE else "not run"
+    spread = "" if math.isnan(line["low"]) else f" ({line['low']:.1f} to {line['high']:.1f})"
+    return f"{line['mean']:.1f}{spread} n={line['n']}"
+
+
+def _printed(line: pd.Series) -> str:
+    if math.isnan(line["paper"]):
+        return ""
+    return f"{line['paper']:.1f}" + (f" ({line['delta']:+.1f}, {line['verdict']})" if line["n"] else "")
+
+
+def wide_differences(table: pd.DataFrame) -> pd.DataFrame:
+    """`differences` for reading: one line a row of the study, one column a pair, cells as `Estimate` writes them."""
+    kind = "difference"
+
+    def text(line: pd.Series) -> str:
+        printed = None if math.isnan(line["paper"]) else line["paper"]
+        shown = str(Estimate(dict(enumerate(line["by_seed"])), printed, kind))
+        return f"{shown} [{line['verdict']}]" if line["n"] and line["verdict"] else shown
+
+    named = table.assign(text=[text(line) for _, line in table.iterrows()], added=table["method"].map(_last_loss))
+    order = list(dict.fromkeys(named["added"])), list(dict.fromkeys(named["column"]))
+    found = named.pivot(index="added", columns="column", values="text").reindex(index=order[0], columns=order[1])
+    return found.rename(columns=lambda name: name.replace("->", " → ")).rename_axis(columns=None)
+
+
+def _last_loss(label: str) -> str:
+    """ "L_c+L_s" -> "L_s", what a row adds; any other label as it is."""
+    return label.rpartition("+")[2] if re.fullmatch(r"L_\w(\+L_\w)*", label) else label
+
+
+def summary(results: Iterable[RunResult], profile: str, metric: str = "target_accuracy") -> pd.DataFrame:
+    """The presets that were run: one line a method and pair, as text; profiles and settings by hand are not mixed in.
+
+    Raises:
+        ConfigError: a metric that no result has.
+    """
+    runs = frame(results)
+    known = sorted(set(runs["metric"]))
+    if known and metric not in known:
+        raise ConfigError(f"Expected a metric among {', '.join(known)}, found {metric!r}: choose one of these.")
+    kept = runs[runs["preset"] & (runs["profile"] == profile) & (runs["metric"] == metric)]
+    lines = []
+    for (method, source, target), cell in kept.groupby(["method", "source", "target"]):
+        found = Estimate(dict(zip(cell["seed"], cell["value"], strict=True)))
+        low, high = found.interval
+        spread = "" if math.isnan(low) else f"{low:.1f} to {high:.1f}"
+        lines.append([method, f"{source} → {target}", found.n, f"{found.mean:.1f}", spread])
+    return pd.DataFrame(lines, columns=["method", "pair", "seeds", metric, "95 % interval"])
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table without its index, numbers to four decimals, the same on every platform."""
     write_text(path, table.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
-
-
-def read_results(folder: Path) -> tuple[list[RunResult], list[str]]:
-    """All results in `folder`, by file name, and one sentence for each file that can't be read."""
-    results, damaged = [], []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            results.append(read_result(path))
-        except ConfigError as error:
-            damaged.append(str(error))
-    return results, damaged
-
-
-def is_stale(result: RunResult) -> bool:
-    """Whether the presets of this version would no longer make this configuration for its method and profile."""
-    config = result.config
-    today = preset(config.source, config.target, seed=config.seed, profile=config.profile, method=config.method)
-    return today.hash8 != result.hash
-
-
-def summary(results: Iterable[RunResult], profile: str, metric: str = "target_accuracy") -> pd.DataFrame:
-    """One row a method and pair in the long form of design: mean and interval over seeds, in per cent.
-
-    Args:
-        results: any results; only those of `profile` that today's presets would make again are counted, so that neither
-            profiles nor versions nor trial settings are mixed.
-        metric: a key of RunResult.metrics.
-
-    Raises:
-        ConfigError: two results of one method, pair and seed, or a metric that no result has.
-    """
-    results = list(results)
-    known = sorted({name for result in results for name in result.metrics})
-    if known and metric not in known:
-        raise ConfigError(f"Expected a metric among {', '.join(known)}, found {metric!r}: choose one of these.")
-    cells: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for result in results:
-        config = result.config
-        if config.profile != profile or metric not in result.metrics or is_stale(result):
-            continue
-        cell = cells[config.method, f"{config.source}->{config.target}"]
-        if config.seed in cell:
-            raise ConfigError(f"Expected one result a seed, found two of {config.name}: delete one of the files.")
-        cell[config.seed] = result.metrics[metric]
-    rows = []
-    for (method, column), by_seed in sorted(cells.items()):
-        # The paper's own row is that of its method; the others have no counterpart in Table 1.
-        paper = TABLE1["IGAN"].get(column) if method == "igan" and metric == "target_accuracy" else None
-        rows.append([method, column, profile, *judged(by_seed.values(), paper)])
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def summary_lines(table: pd.DataFrame) -> str:
-    """A Markdown table of `summary` with one decimal."""
-
-    def number(value: float | None) -> str:
-        return "" if value is None or math.isnan(value) else f"{value:.1f}"
-
-    lines = ["| method | pair | seeds | accuracy | 95 % interval | paper | difference | verdict |", "|---" * 8 + "|"]
-    for row in table.itertuples():
-        interval = "" if math.isnan(row.low) else f"{row.low:.1f} to {row.high:.1f}"
-        delta = "" if math.isnan(row.delta) else f"{row.delta:+.1f}"
-        pair = row.column.replace("->", " → ")
-        lines.append(
-            f"| {row.method} | {pair} | {row.n} | {number(row.mean)} | {interval} | {number(row.paper)} | {delta} "
-            f"| {row.verdict} |"
-        )
-    return "\n".join(lines)

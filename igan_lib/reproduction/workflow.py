@@ -3,19 +3,37 @@
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from igan_lib.data.data_root import is_present
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
-from igan_lib.experiment.run import RESULTS, result_path
-from igan_lib.reproduction.failures import Unfinished, cause, read_failures, write_failures
-from igan_lib.reproduction.studies import S_M, S_M_PART, STUDIES, Pair, Study, column, office_studies, own_folder
-from igan_lib.reproduction.study_notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
+from igan_lib.experiment.result import RESULTS, result_path
+from igan_lib.files import write_text
+from igan_lib.reproduction.notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
+from igan_lib.reproduction.studies import (
+    S_M,
+    S_M_PART,
+    STUDIES,
+    Pair,
+    Study,
+    column,
+    office_studies,
+    on_pairs,
+    own_folder,
+)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run, table or notebook that was begun and left nothing: its name, one line that says why, and its log."""
+
+    name: str
+    cause: str
+    log: Path
 
 
 class Sweep(BaseModel):
@@ -59,8 +77,7 @@ class Sweep(BaseModel):
         studies = [known[name] for name in self.studies]
         if self.pairs is None:
             return studies
-        # A title may name the data of the study's own pairs.
-        return [replace(study, pairs=self.pairs, title=f"{study.title} (here on other pairs)") for study in studies]
+        return [on_pairs(study, self.pairs) for study in studies]
 
     def runs(self, study: Study) -> dict[str, ExperimentConfig]:
         """Name -> configuration of the runs that a table needs; rows that measure the same runs share them.
@@ -68,6 +85,8 @@ class Sweep(BaseModel):
         Those of SVHN and of a part of it are asked for only where their files are, or where the sweep's pairs name
         them: few users have both, and without them every call would end in their failure.
         """
+        from igan_lib.data.data_root import is_present  # loads torch, which a table does without
+
         configs = study.configs(self.profile, range(self.seeds))
         if self.pairs is None:
             absent = {pair for pair in (S_M, S_M_PART) if pair in study.pairs and not is_present(pair[0])}
@@ -180,21 +199,24 @@ class Sweep(BaseModel):
         for notebook in self.notebooks():
             if notebook.name in asked and not self.copy_of(notebook).exists():
                 left[notebook.name] = self.notebook_log(notebook)
-        return [Unfinished(name, cause(log), log) for name, log in left.items() if log.exists()]
+        return [Unfinished(name, last_words(log), log) for name, log in left.items() if log.exists()]
 
     def note_unfinished(self, asked: Collection[str]) -> list[Unfinished]:
-        """Write to failures.md beside the tables what is unfinished, or remove that file when nothing is.
+        """Write to failures.json beside the tables what is unfinished, or remove that file when nothing is.
 
         That is what is unfinished of `asked`, and what an earlier call for other tables noted and is still missing.
 
         Returns:
             Of `asked` alone.
         """
-        path, unfinished = self.tables / "failures.md", self.unfinished(asked)
-        noted = {name for name, _, _ in read_failures(path)}
+        path, unfinished = self.tables / "failures.json", self.unfinished(asked)
+        noted = {row["name"] for row in read_failures(path)}
         everything = [part.name for part in (*self.chosen(), *self.notebooks())]
         others = [item for item in self.unfinished(everything) if item.name in noted and item not in unfinished]
-        write_failures(path, [*unfinished, *others])
+        rows = [{"name": item.name, "cause": item.cause, "log": str(item.log)} for item in (*unfinished, *others)]
+        path.unlink(missing_ok=True)
+        if rows:
+            write_text(path, json.dumps(rows, indent=1) + "\n")
         return unfinished
 
     def write_tables_with_holes(self, asked: Collection[str]) -> None:
@@ -204,14 +226,27 @@ class Sweep(BaseModel):
         would hide that from the next call.
         """
         # pandas and scipy, which no call needs that goes well
-        from igan_lib.reproduction.study_tables import write_tables
-        from igan_lib.reproduction.tables import read_results
+        from igan_lib.reproduction.opened import open_study
 
-        results, _ = read_results(self.results / "runs")
         for study in self.chosen():
             whole = all(result_path(config, self.results).exists() for config in self.runs(study).values())
             if study.name in asked and not whole:
-                write_tables(study, results, self.profile, self.tables)
+                names = ("profile", "seeds", "results", "figures", *OFFICE_CHOICE, "pairs")
+                open_study(study.name, **{name: getattr(self, name) for name in names}).write()
+
+
+def last_words(log: Path) -> str:
+    """What a log says last: its error without the word, else the last line, such as that of a traceback."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error: ")]
+    if not lines:
+        return "no message: it was killed, or is still running"
+    return errors[-1].removeprefix("error: ") if errors else lines[-1]
+
+
+def read_failures(path: Path) -> list[dict[str, str]]:
+    """Name, cause and log of each thing that `Sweep.note_unfinished` noted; none without the file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
 def make_sweep(values: Mapping[str, Any]) -> Sweep:

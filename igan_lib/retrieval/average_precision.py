@@ -4,12 +4,12 @@ A ranking by Hamming distance is full of ties: a code of L bits has L + 1 distan
 them is chance, so each measure here is the mean over ALL orders of tied items, in closed form (He, Cakir, Bargal and
 Sclaroff, "Hashing as Tie-Aware Learning to Rank", CVPR 2018), or the least and greatest that an order can give.
 
-Symbols, per query: n_d items and p_d relevant ones at distance d (`counting.Counts`), N_d and P_d how many are
+Symbols, per query: n_d items and p_d relevant ones at distance d (`bits.Counts`), N_d and P_d how many are
 nearer than d, H the harmonic numbers. All functions take n and p, Q x (L + 1) integers with 0 <= p <= n, and return
 float64 fractions in [0, 1] (not per cent), one for each query. A DataError is raised for other counts.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.special import gammaln
@@ -36,8 +36,8 @@ def average_precision(n: np.ndarray, p: np.ndarray) -> np.ndarray:
     Returns:
         Q values; NaN for a query without a relevant item.
     """
-    n, p = _checked(n, p)
-    return _divide(_precision_sum(_before(n), _before(p), n, p, taken=n).sum(1), p.sum(1))
+    ties = _ties(n, p)
+    return _divide(_precision_sum(ties, taken=ties.n).sum(1), ties.p.sum(1))
 
 
 def average_precision_bounds(n: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,15 +46,14 @@ def average_precision_bounds(n: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, 
     Returns:
         low and high, Q values each; NaN for a query without a relevant item.
     """
-    n, p = _checked(n, p)
-    nearer, relevant_nearer = _before(n), _before(p)
-    bounds = []
-    for start in (nearer + n - p, nearer):
+    n, p, nearer, relevant_nearer = _ties(n, p)
+
+    def bound(start: np.ndarray) -> np.ndarray:
         # The i-th relevant item of the tie stands at place start + i, with P_d + i relevant ones up to there:
         # sum_i (P_d + i) / (start + i) = p_d - (start - P_d) (H(start + p_d) - H(start)).
-        sums = p - (start - relevant_nearer) * _harmonic_difference(start, p)
-        bounds.append(_divide(sums.sum(1), p.sum(1)))
-    return bounds[0], bounds[1]
+        return _divide((p - (start - relevant_nearer) * _harmonic_difference(start, p)).sum(1), p.sum(1))
+
+    return bound(nearer + n - p), bound(nearer)
 
 
 def average_precision_at(n: np.ndarray, p: np.ndarray, k: int, divisor: Divisor) -> np.ndarray:
@@ -74,21 +73,20 @@ def average_precision_at(n: np.ndarray, p: np.ndarray, k: int, divisor: Divisor)
     Raises:
         ConfigError: k below 1 or an unknown divisor.
     """
-    n, p = _checked(n, p)
+    ties = _ties(n, p)
     _check_places(k)
     if divisor not in ("relevant", "hits"):
         raise ConfigError(f'Expected divisor "relevant" or "hits", found {divisor!r}: name one of these.')
-    nearer, relevant_nearer = _before(n), _before(p)
-    taken = np.clip(k - nearer, 0, n)
+    taken = np.clip(k - ties.nearer, 0, ties.n)
     if divisor == "relevant":
-        return _divide(_precision_sum(nearer, relevant_nearer, n, p, taken).sum(1), p.sum(1))
-    whole = taken == n
-    sums = np.where(whole, _precision_sum(nearer, relevant_nearer, n, p, taken), 0.0).sum(1)
-    hits = np.where(whole, p, 0).sum(1)
+        return _divide(_precision_sum(ties, taken).sum(1), ties.p.sum(1))
+    whole = taken == ties.n
+    sums = np.where(whole, _precision_sum(ties, taken), 0.0).sum(1)
+    hits = np.where(whole, ties.p, 0).sum(1)
     result = np.where(hits > 0, sums / np.maximum(hits, 1), 0.0)
-    at = np.nonzero((taken > 0) & ~whole)  # at most one tie a query
-    result[at[0]] = _hits_expectation(sums[at[0]], nearer[at], relevant_nearer[at], n[at], p[at], taken[at])
-    result[p.sum(1) == 0] = np.nan
+    cut = np.nonzero((taken > 0) & ~whole)  # at most one tie a query
+    result[cut[0]] = _hits_expectation(sums[cut[0]], _Ties(*(values[cut] for values in ties)), taken[cut])
+    result[ties.p.sum(1) == 0] = np.nan
     return result
 
 
@@ -104,11 +102,11 @@ def precision_at(n: np.ndarray, p: np.ndarray, k: int) -> np.ndarray:
     Raises:
         ConfigError: k below 1, or above the number of items.
     """
-    n, p = _checked(n, p)
+    n, p, nearer, _ = _ties(n, p)
     _check_places(k)
     if len(n) and k > n.sum(1).min():
         raise ConfigError(f"Expected k of at most {n.sum(1).min()}, the items ranked, found {k}: choose a smaller k.")
-    taken = np.clip(k - _before(n), 0, n)
+    taken = np.clip(k - nearer, 0, n)
     return (taken * p / np.maximum(n, 1)).sum(1) / k
 
 
@@ -118,7 +116,7 @@ def precision_by_radius(n: np.ndarray, p: np.ndarray) -> np.ndarray:
     Returns:
         Q x (L + 1) for the radii 0..L; 0 where nothing lies within the radius, as the field counts a failed look-up.
     """
-    n, p = _checked(n, p)
+    n, p, *_ = _ties(n, p)
     return p.cumsum(1) / np.maximum(n.cumsum(1), 1)
 
 
@@ -128,38 +126,54 @@ def recall_by_radius(n: np.ndarray, p: np.ndarray) -> np.ndarray:
     Returns:
         Q x (L + 1) for the radii 0..L; NaN for a query without a relevant item.
     """
-    n, p = _checked(n, p)
+    p = _ties(n, p).p
     return _divide(p.cumsum(1), p.sum(1)[:, None])
 
 
 # ---------------------------------------------------------------- sums over a tie
 
 
-def _precision_sum(
-    nearer: np.ndarray, relevant_nearer: np.ndarray, n: np.ndarray, p: np.ndarray, taken: np.ndarray
-) -> np.ndarray:
+class _Ties(NamedTuple):
+    """n_d and p_d, with N_d and P_d of the module's docstring; Q x (L + 1) each, int64."""
+
+    n: np.ndarray
+    p: np.ndarray
+    nearer: np.ndarray
+    relevant_nearer: np.ndarray
+
+
+def _ties(n: np.ndarray, p: np.ndarray) -> _Ties:
+    """The counts, checked, and their sums over the nearer distances."""
+    n, p = np.asarray(n), np.asarray(p)
+    if n.ndim != 2 or n.shape != p.shape or n.dtype.kind not in "iu" or p.dtype.kind not in "iu":
+        raise DataError(
+            f"Expected counts n and p as Q x (L + 1) integers, found {n.dtype} of shape {n.shape} and {p.dtype} of "
+            f"shape {p.shape}: give what counts() returns."
+        )
+    n, p = n.astype(np.int64, copy=False), p.astype(np.int64, copy=False)
+    if ((p < 0) | (p > n)).any():
+        raise DataError("Expected counts with 0 <= p <= n, found others: give what counts() returns, all items first.")
+    return _Ties(n, p, n.cumsum(1) - n, p.cumsum(1) - p)
+
+
+def _precision_sum(ties: _Ties, taken: np.ndarray) -> np.ndarray:
     """The expected sum of precisions at the relevant items in the first `taken` places of each tie (shapes alike).
 
     The bracket of `average_precision`, sorted so that nothing large cancels: (P + 1) h + m (taken - (N + 1) h) with
     h = H(N + taken) - H(N).
     """
+    n, p, nearer, relevant_nearer = ties
     m = np.where(n > 1, (p - 1) / np.maximum(n - 1, 1), 0.0)
     h = _harmonic_difference(nearer, taken)
     return p / np.maximum(n, 1) * ((relevant_nearer + 1) * h + m * (taken - (nearer + 1) * h))
 
 
-def _hits_expectation(
-    whole_sums: np.ndarray,
-    nearer: np.ndarray,
-    relevant_nearer: np.ndarray,
-    n: np.ndarray,
-    p: np.ndarray,
-    taken: np.ndarray,
-) -> np.ndarray:
+def _hits_expectation(whole_sums: np.ndarray, ties: _Ties, taken: np.ndarray) -> np.ndarray:
     """AP@k by "hits" of queries whose place k falls inside a tie; one value a query in each argument and in the result.
 
     `whole_sums` are those of the ties before, `taken` the places of this tie up to k.
     """
+    n, p, _, relevant_nearer = ties
     expected, total = np.zeros(len(n)), np.zeros(len(n))
     log_orders = _log_choose(n, taken)
     fewest, most = np.maximum(0, taken - (n - p)), np.minimum(taken, p)
@@ -167,7 +181,7 @@ def _hits_expectation(
         # Hypergeometric; an impossible number of hits has a factorial of a negative number in it and the weight 0.
         weights = np.exp(_log_choose(p, hits) + _log_choose(n - p, taken - hits) - log_orders)
         # Given the number of hits, the places up to k are a tie of their own.
-        sums = whole_sums + _precision_sum(nearer, relevant_nearer, taken, np.full_like(taken, hits), taken)
+        sums = whole_sums + _precision_sum(ties._replace(n=taken, p=np.full_like(taken, hits)), taken)
         expected += weights * sums / np.maximum(relevant_nearer + hits, 1)
         total += weights  # 1 but for the rounding of great factorials
     return expected / total
@@ -190,28 +204,9 @@ def _harmonic_difference(start: np.ndarray, count: np.ndarray) -> np.ndarray:
     return table + np.log1p((b - a) / a) + (b**-2 - a**-2) / 24 - 7 * (b**-4 - a**-4) / 960
 
 
-def _before(counts: np.ndarray) -> np.ndarray:
-    """How many lie nearer than each distance."""
-    return counts.cumsum(1) - counts
-
-
 def _divide(sums: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     """sums / relevant, NaN where nothing is relevant."""
     return np.where(relevant > 0, sums / np.maximum(relevant, 1), np.nan)
-
-
-def _checked(n: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The counts as int64."""
-    n, p = np.asarray(n), np.asarray(p)
-    if n.ndim != 2 or n.shape != p.shape or n.dtype.kind not in "iu" or p.dtype.kind not in "iu":
-        raise DataError(
-            f"Expected counts n and p as Q x (L + 1) integers, found {n.dtype} of shape {n.shape} and {p.dtype} of "
-            f"shape {p.shape}: give what counts() returns."
-        )
-    n, p = n.astype(np.int64, copy=False), p.astype(np.int64, copy=False)
-    if ((p < 0) | (p > n)).any():
-        raise DataError("Expected counts with 0 <= p <= n, found others: give what counts() returns, all items first.")
-    return n, p
 
 
 def _check_places(k: int) -> None:

@@ -1,10 +1,16 @@
-"""From codes to bits: the sign, 64 bits a word, Hamming distances.
+r"""From codes to bits: the sign, 64 bits a word, Hamming distances, and how many items lie at each of them.
 
 A code u has d entries in [-1, 1]. Its bits are signs, packed into ceil(d / 64) words of 64 bits: bit j of a code is bit
 j mod 64 of word j // 64, and what is left of the last word is zero, so that it adds nothing to a distance.
+
+The measures of a ranking need no order, only counts by distance (`counts`). Xor and population count are vector
+instructions and nearly free. Counting costs most: a place of the histogram is read, raised and written back for every
+item. Where codes are alike, the same place is raised again and again, and each time waits for the one before; so
+neighbouring items raise `_PARTS` histograms in turns (benchmarks/retrieval.py compares other ways).
 """
 
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -12,9 +18,13 @@ import torch
 from numba.extending import intrinsic
 from torch import Tensor
 
-from igan_lib.errors import DataError
+from igan_lib.errors import ConfigError, DataError
 
 WORD = 64
+_CHUNK = 512  # items counted for all queries of a block before the next ones: they stay in the first-level cache
+_QUERIES = 128  # of a block: their histograms, 520 KiB at 64 bits, stay in the second-level cache
+_PARTS = 8  # histograms of a query
+_PRODUCTS = 2**24  # entries of one product on a torch device: 64 MiB in float32
 
 Codes = np.ndarray | Tensor  # n x d floating u, or n x words uint64 from `pack`
 
@@ -105,9 +115,7 @@ def as_words(codes: Codes) -> tuple[np.ndarray, int]:
 
 
 def hamming(queries: Codes, database: Codes) -> np.ndarray:
-    """How many bits differ, for each query and each item of the database.
-
-    The whole matrix, so for small uses; `retrieval.counting.counts` needs none.
+    """How many bits differ, for each query and each item of the database: the whole matrix, so for small uses.
 
     Args:
         queries, database: Q x d and N x d codes u, or both packed.
@@ -118,18 +126,88 @@ def hamming(queries: Codes, database: Codes) -> np.ndarray:
     Raises:
         DataError: damaged codes, or two lengths.
     """
-    (q, q_length), (db, db_length) = as_words(queries), as_words(database)
-    check_same_length(q_length, db_length)
-    return _hamming(q, np.ascontiguousarray(db.T))
+    q, db, length = _same_length(queries, database)
+    return _distances(_signs(q, length).float(), _signs(db, length).float()).numpy().astype(np.uint16)
 
 
-def check_same_length(queries: int, database: int) -> None:
-    """DataError unless both code lengths are the same."""
-    if queries != database:
+class Counts(NamedTuple):
+    """Per query and distance d = 0..L: n, all items at that distance, and p, the relevant ones; Q x (L + 1), int64."""
+
+    n: np.ndarray
+    p: np.ndarray
+
+
+def counts(
+    queries: Codes,
+    query_labels: np.ndarray | Tensor,
+    database: Codes,
+    database_labels: np.ndarray | Tensor,
+    *,
+    exclude_self: bool = False,
+    threads: int | None = None,
+    device: str | torch.device | None = None,
+) -> Counts:
+    """Count the database by distance to each query. An item is relevant when its label is the query's.
+
+    Args:
+        queries, database: Q x L and N x L codes u, or both packed; packed codes count 64 bits a word, so that L is a
+            multiple of 64 and the bins beyond the true length are empty.
+        query_labels, database_labels: Q and N integers, 0 or more.
+        exclude_self: every item queries the rest: queries and database are the same N items in the same order, and
+            item i does not count for query i.
+        threads: CPU threads; None: as many as torch has, so that one setting holds for both.
+        device: None counts on the CPU by numba. A torch device ("cuda") multiplies codes of -1 and 1 there instead.
+
+    Returns:
+        Counts, Q x (L + 1) each.
+
+    Raises:
+        DataError: codes or labels of a wrong dtype, shape or length, codes that are not finite, negative labels, or
+            with `exclude_self` two sides that are not the same.
+        ConfigError: fewer than one thread.
+    """
+    q, db, length = _same_length(queries, database)
+    if threads is not None and threads < 1:
+        raise ConfigError(f"Expected 1 thread or more, found {threads}: leave it out to use as many as torch has.")
+    q_labels, db_labels = _labels(query_labels, len(q), "query"), _labels(database_labels, len(db), "database")
+    if exclude_self and not (np.array_equal(q, db) and np.array_equal(q_labels, db_labels)):
         raise DataError(
-            f"Expected queries and database of one code length, found {queries} and {database} bits: "
+            "Expected the same codes and labels as queries and as database where each item queries the rest, "
+            "found different ones: hand over the same arrays, or set exclude_self to False."
+        )
+    if device is None:
+        found = _numba_counts(q, q_labels, db, db_labels, length, threads or torch.get_num_threads())
+    else:
+        found = _torch_counts(q, q_labels, db, db_labels, length, torch.device(device))
+    others, relevant = found.transpose(1, 0, 2).copy()
+    if exclude_self:
+        relevant[:, 0] -= 1  # an item is relevant to itself, at distance 0
+    return Counts(others + relevant, relevant)
+
+
+def _same_length(queries: Codes, database: Codes) -> tuple[np.ndarray, np.ndarray, int]:
+    """Both sides as packed words, and their one length; DataError where there are two."""
+    (q, length), (db, db_length) = as_words(queries), as_words(database)
+    if length != db_length:
+        raise DataError(
+            f"Expected queries and database of one code length, found {length} and {db_length} bits: "
             f"give both as u, or both packed."
         )
+    return q, db, length
+
+
+def _labels(labels: np.ndarray | Tensor, size: int, side: str) -> np.ndarray:
+    """The labels as int64, checked."""
+    labels = to_numpy(labels)
+    if labels.shape != (size,) or labels.dtype.kind not in "iu" or (size and labels.min() < 0):
+        raise DataError(
+            f"Expected {size} {side} labels, integers of 0 or more, one for each code, found {labels.dtype} of shape "
+            f"{labels.shape}{f', the lowest {labels.min()}' if labels.size else ''}: give the labels of these codes."
+        )
+    return labels.astype(np.int64)
+
+
+# ---------------------------------------------------------------- on the CPU
 
 
 @intrinsic
@@ -142,12 +220,80 @@ def popcount(typing_context: Any, word: Any) -> Any:
     return word(word), codegen
 
 
-@numba.njit(nogil=True, cache=True)
-def _hamming(queries: np.ndarray, database: np.ndarray) -> np.ndarray:
-    """Q x N distances of Q x words queries and a words x N database."""
-    distances = np.zeros((queries.shape[0], database.shape[1]), np.uint16)
-    for i in range(queries.shape[0]):
-        for w in range(queries.shape[1]):
-            for j in range(database.shape[1]):
-                distances[i, j] += popcount(queries[i, w] ^ database[w, j])
-    return distances
+def _numba_counts(
+    q: np.ndarray, q_labels: np.ndarray, db: np.ndarray, db_labels: np.ndarray, length: int, threads: int
+) -> np.ndarray:
+    """Q x 2 x (L + 1), int64: the items at each distance that are not relevant, and those that are."""
+    database = np.ascontiguousarray(db.T)  # word by word, so that a vector instruction loads neighbouring items
+    if max(q_labels.max(initial=0), db_labels.max(initial=0)) < 2**31:  # twice as many fit into a vector
+        q_labels, db_labels = q_labels.astype(np.int32), db_labels.astype(np.int32)
+    found = np.zeros((len(q), 2, length + 1), np.int64)
+    step = max(1, min(_QUERIES, -(-len(q) // threads)))
+
+    def count(first: int) -> None:
+        block = slice(first, first + step)
+        parts = np.zeros((len(q[block]), _PARTS, 2, length + 1), np.uint32)
+        _count(q[block], q_labels[block], database, db_labels, parts)
+        found[block] = parts.sum(1)
+
+    # Python threads, since the kernel releases the lock: they survive a fork, which numba's own may not.
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(count, range(0, len(q), step)))
+    return found
+
+
+@numba.njit(nogil=True, cache=True)  # compiling takes seconds, once
+def _count(q: np.ndarray, q_labels: np.ndarray, db: np.ndarray, db_labels: np.ndarray, parts: np.ndarray) -> None:
+    """Count items in parts (Q x _PARTS x 2 x (L + 1)) by query, relevance and distance. q: Q x words, db: words x N."""
+    bins = parts.shape[3]
+    histograms = parts.reshape(parts.shape[0], -1)
+    turn = (np.arange(_CHUNK) % _PARTS * 2 * bins).astype(np.uint32)
+    place = np.empty(_CHUNK, np.uint32)
+    for first in range(0, db.shape[1], _CHUNK):
+        labels = db_labels[first : first + _CHUNK]
+        for i in range(q.shape[0]):
+            label = q_labels[i]
+            for j in range(labels.shape[0]):
+                place[j] = turn[j] + (bins if labels[j] == label else 0)
+            for w in range(q.shape[1]):
+                # LLVM makes vector instructions of this loop only over an array of one axis.
+                word, items = q[i, w], db[w, first : first + _CHUNK]
+                for j in range(items.shape[0]):
+                    place[j] += popcount(word ^ items[j])
+            histogram = histograms[i]
+            for j in range(labels.shape[0]):
+                histogram[place[j]] += np.uint32(1)
+
+
+# ---------------------------------------------------------------- on a torch device
+
+
+def _torch_counts(
+    q: np.ndarray, q_labels: np.ndarray, db: np.ndarray, db_labels: np.ndarray, length: int, device: torch.device
+) -> np.ndarray:
+    """As `_numba_counts`, by products of at most `_PRODUCTS` pairs, exact since float16 has all integers to 2,048."""
+    dtype = torch.float16 if device.type == "cuda" and length <= 2048 else torch.float32
+    bins = length + 1
+    found = torch.zeros(len(q), 2, bins, dtype=torch.int64, device=device)
+    items = max(1, _PRODUCTS // _QUERIES)
+    for first in range(0, len(db), items):
+        block = slice(first, first + items)
+        u_db, y_db = _signs(db[block], length).to(device, dtype), torch.from_numpy(db_labels[block]).to(device)
+        for start in range(0, len(q), _QUERIES):
+            rows = slice(start, start + _QUERIES)
+            u, y = _signs(q[rows], length).to(device, dtype), torch.from_numpy(q_labels[rows]).to(device)
+            row = torch.arange(len(u), dtype=torch.int32, device=device)[:, None]
+            place = (2 * row + (y[:, None] == y_db)) * bins + _distances(u, u_db)
+            found[rows] += torch.bincount(place.flatten(), minlength=len(u) * 2 * bins).view(len(u), 2, bins)
+    return found.cpu().numpy()
+
+
+def _signs(words: np.ndarray, length: int) -> Tensor:
+    """Packed codes as n x L of -1 and 1, int8."""
+    bits = np.unpackbits(as_bytes(words), axis=1, bitorder="little")[:, :length]
+    return torch.from_numpy(2 * bits.astype(np.int8) - 1)
+
+
+def _distances(u: Tensor, v: Tensor) -> Tensor:
+    """Q x N, int32, from signs: an inner product is L minus twice the distance."""
+    return ((u.shape[1] - u @ v.T) / 2).int()

@@ -1,6 +1,6 @@
 """Search for users: the nearest codes and their ids, from a database that is kept in a file.
 
-Evaluation ranks everything and needs no index (`retrieval.counting`); an application asks for the ten nearest of a
+Evaluation counts everything and needs no index (`retrieval.bits.counts`); an application asks for the ten nearest of a
 million. faiss does that work here; what is added are ids, files and sentences where faiss would fail an assertion.
 """
 
@@ -55,16 +55,9 @@ class HashIndex:
         numbers = {"lists": lists, "probes": probes, "links": links, "effort": effort}
         if min(numbers.values()) < 1 or links < 2:
             raise ConfigError(f"Expected numbers of 1 or more, and 2 links or more, found {numbers}: raise them.")
-        self.code_length, self.kind = code_length, kind
-        self._lists, self._probes = lists, probes
+        self.code_length, self.kind, self._numbers = code_length, kind, numbers
         self._ids = np.empty(0, np.int64)
-        # An inverted file learns its lists from the first codes, so it is made with them.
-        self._index: faiss.IndexBinary | None = None
-        if kind == "flat":
-            self._index = faiss.IndexBinaryFlat(code_length)
-        elif kind == "hnsw":
-            self._index = faiss.IndexBinaryHNSW(code_length, links)
-            self._index.hnsw.efSearch = effort
+        self._index: faiss.IndexBinary | None = None  # made with the first codes, from which "ivf" learns its lists
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -83,12 +76,11 @@ class HashIndex:
         """
         packed = self._bytes(codes)
         ids = self._new_ids(ids, len(packed))
-        if len(packed) == 0:
-            return
-        if self._index is None:
-            self._index = self._inverted_file(packed)
-        self._index.add(packed)
-        self._ids = np.concatenate([self._ids, ids])
+        if len(packed):
+            if self._index is None:
+                self._index = self._made_for(packed)
+            self._index.add(packed)
+            self._ids = np.concatenate([self._ids, ids])
 
     def search(self, queries: Codes, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest codes to each query, nearest first; which of those at one distance come first is open.
@@ -103,7 +95,7 @@ class HashIndex:
         Raises:
             DataError: codes of another length or not finite, or an empty index; ConfigError: k out of its range.
         """
-        if self._index is None or len(self) == 0:
+        if self._index is None:
             raise DataError("Expected an index with codes, found an empty one: add() codes before you search.")
         if not 1 <= k <= len(self):
             raise ConfigError(f"Expected k from 1 to the {len(self)} codes of the index, found {k}: choose such a k.")
@@ -113,17 +105,9 @@ class HashIndex:
 
     def save(self, path: Path | str) -> None:
         """Write codes, ids, code length and kind to one file, atomically."""
-        empty = self._index is None
+        index = np.empty(0, np.uint8) if self._index is None else faiss.serialize_index_binary(self._index)
         with atomic_path(Path(path)) as partial, open(partial, "wb") as file:
-            np.savez(
-                file,
-                code_length=self.code_length,
-                kind=self.kind,
-                lists=self._lists,
-                probes=self._probes,
-                ids=self._ids,
-                index=np.empty(0, np.uint8) if empty else faiss.serialize_index_binary(self._index),
-            )
+            np.savez(file, code_length=self.code_length, kind=self.kind, **self._numbers, ids=self._ids, index=index)
 
     @classmethod
     def load(cls, path: Path | str) -> "HashIndex":
@@ -135,12 +119,8 @@ class HashIndex:
         try:
             # allow_pickle stays off: a file from elsewhere must not run code.
             with np.load(path) as stored:
-                loaded = cls(
-                    int(stored["code_length"]),
-                    str(stored["kind"]),
-                    lists=int(stored["lists"]),
-                    probes=int(stored["probes"]),
-                )
+                numbers = {name: int(stored[name]) for name in ("lists", "probes", "links", "effort")}
+                loaded = cls(int(stored["code_length"]), str(stored["kind"]), **numbers)
                 loaded._ids, index = stored["ids"], stored["index"]
             if len(index):
                 loaded._index = faiss.deserialize_index_binary(index)
@@ -194,12 +174,16 @@ class HashIndex:
             )
         return ids
 
-    def _inverted_file(self, packed: np.ndarray) -> faiss.IndexBinaryIVF:
-        """An empty inverted file whose lists are learned from these codes."""
-        means = faiss.IndexBinaryFlat(self.code_length)
-        index = faiss.IndexBinaryIVF(means, self.code_length, min(self._lists, len(packed)))
-        index.nprobe = min(self._probes, index.nlist)
-        # faiss prints a warning below 39 codes a list; a small index is none the worse for short lists.
-        index.cp.min_points_per_centroid = 1
-        index.train(packed)
+    def _made_for(self, packed: np.ndarray) -> faiss.IndexBinary:
+        """An empty index of this kind; the lists of "ivf" are learned from these codes."""
+        lists = min(self._numbers["lists"], len(packed))
+        factory = {"flat": "BFlat", "ivf": f"BIVF{lists}", "hnsw": f"BHNSW{self._numbers['links']}"}
+        index = faiss.index_binary_factory(self.code_length, factory[self.kind])
+        if self.kind == "ivf":
+            index.nprobe = min(self._numbers["probes"], lists)
+            # faiss prints a warning below 39 codes a list; a small index is none the worse for short lists.
+            index.cp.min_points_per_centroid = 1
+            index.train(packed)
+        elif self.kind == "hnsw":
+            index.hnsw.efSearch = self._numbers["effort"]
         return index

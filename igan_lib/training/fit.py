@@ -7,10 +7,9 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -18,31 +17,20 @@ from igan_lib.data.domains import TrainingData
 from igan_lib.data.images import to_input
 from igan_lib.errors import ConfigError, TrainingError
 from igan_lib.files import remove_left_partials
+from igan_lib.training.augment import random_affine
 from igan_lib.training.batches import BalancedStream, BatchStream
 from igan_lib.training.checkpoints import HistoryRow, Progress, load_checkpoint, save_checkpoint
 from igan_lib.training.memory import keep_freed_memory
+from igan_lib.training.schedule import Schedule
 
 Callback = Callable[[int, "Method", HistoryRow], None]
-
-
-class Schedule(BaseModel):
-    """How long and in what portions a method is trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)  # strict: "7" is no number
-
-    batch_size: Annotated[int, Field(ge=2)] = 100  # 3.2: 100 for M <-> U, 200 for S -> M; of each domain
-    pretrain_steps: Annotated[int, Field(ge=0)] = 500  # not given; source-only training error is near zero by then
-    steps: Annotated[int, Field(ge=1)] = 1500  # adaptation steps; not given
-    balanced: bool = False  # source batches with equally many images a class: Office-31, whose classes are uneven
-    stage_steps: Annotated[int, Field(ge=0)] = 0  # steps of a stage (3.2); 0: a single stage
-    log_every: Annotated[int, Field(ge=1)] = 25  # steps between two rows of the history
-    checkpoint_every: Annotated[int, Field(ge=1)] = 200  # k; a checkpoint costs milliseconds, a step tenths of seconds
 
 
 class Method(Protocol):
     """What the trainer asks of a method (IGAN and every baseline)."""
 
     optimizers: dict[str, torch.optim.Optimizer]
+    progress: float  # set before each update: the share of the adaptation steps taken
 
     def pretrain(self, x_s: Tensor, y_s: Tensor) -> dict[str, Tensor]:
         """One step on the source alone; losses by name."""
@@ -110,9 +98,12 @@ def fit(
         unweighted losses of that step's batch.
 
     Raises:
+        ConfigError: features to augment.
         TrainingError: a loss that is not finite (which one, at which step), a device whose memory a step does not fit
             into, or a checkpoint that is damaged or belongs to another run.
     """
+    if schedule.augment and data.x_s.ndim == 2:
+        raise ConfigError("Expected images to augment, found features: leave augment (and igan+) out.")
     device = torch.device(device)
     if device.type == "cpu":
         keep_freed_memory()
@@ -124,6 +115,7 @@ def fit(
     else:
         source = BatchStream(len(data.x_s), schedule.batch_size, seed=2 * seed)
     target = BatchStream(len(data.x_t), schedule.batch_size, seed=2 * seed + 1)
+    look = _augmented if schedule.augment else to_input
     total = schedule.pretrain_steps + schedule.steps
     before, started = Progress(0, [], []), time.perf_counter()
     if checkpoint is not None:
@@ -137,15 +129,17 @@ def fit(
             adapted = now - schedule.pretrain_steps  # adaptation steps already taken; negative while pre-training
             if adapted == 0:
                 method.finish_pretraining()
-            if adapted > 0 and schedule.stage_steps and adapted % schedule.stage_steps == 0:
+            if schedule.starts_stage(adapted):
                 method.start_stage()
             chosen = source[now].to(device)
-            x_s, y_s = to_input(data.x_s[chosen]), data.y_s[chosen]
+            x_s, y_s = look(data.x_s[chosen]), data.y_s[chosen]
             try:
                 if adapted < 0:
                     losses = method.pretrain(x_s, y_s)
                 else:
-                    losses = method.update(x_s, y_s, to_input(data.x_t[target[adapted].to(device)]))
+                    method.progress = adapted / schedule.steps
+                    _set_learning_rates(method, schedule.rate(adapted))
+                    losses = method.update(x_s, y_s, look(data.x_t[target[adapted].to(device)]))
             except torch.OutOfMemoryError as error:
                 raise TrainingError(
                     f"Expected a step on 2 x {schedule.batch_size} images to fit into the memory of {device}, found "
@@ -166,6 +160,16 @@ def fit(
                 reached = Progress(now + 1, history, parts)
                 save_checkpoint(checkpoint, method, reached, fingerprint, finished=now + 1 == total)
     return history
+
+
+def _augmented(x: Tensor) -> Tensor:
+    return random_affine(to_input(x))
+
+
+def _set_learning_rates(method: Method, factor: float) -> None:
+    for optimizer in method.optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
 def _finite(losses: dict[str, Tensor], step: int, total: int) -> HistoryRow:

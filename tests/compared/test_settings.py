@@ -1,7 +1,7 @@
-"""The comparison methods' own settings are in no configuration's hash: a changed one leaves committed results standing.
+"""The comparison methods' own settings are in no configuration's hash, but their version is (`presets.VERSIONS`).
 
-So they are held here, as they were when results/runs was made. Whoever changes one deletes the results of that method,
-makes them anew, and writes the new value here.
+So they are held here, as they were when results/runs was made. Whoever changes one raises that method's version, makes
+its results anew, and writes both here.
 """
 
 import inspect
@@ -11,7 +11,8 @@ from method_makers import make_pair
 
 from igan_lib.compared.dah_losses import BANDWIDTHS
 from igan_lib.experiment.feature_hashing import FEATURE_METHODS
-from igan_lib.experiment.run import build, preset
+from igan_lib.experiment.methods import build
+from igan_lib.experiment.presets import BASELINES, VERSIONS, preset
 
 MU_SCHEDULE = ((0.0, 4), (5e-4, 4), (1e-3, 3), (2e-3, 2), (5e-3, 2), (0.01, 2), (0.05, 2), (0.2, 1))
 OF_FEATURES = {
@@ -42,12 +43,16 @@ def test_trained_methods_are_set_as_when_the_results_were_made(method):
     assert settings == {
         "code_length": 64,
         "similar_weight": 10.0,
-        "quantization": pytest.approx(1.28),
+        "batch_size": 100,
+        "quantization": 1.0,
         "mmd": 2.0,
-        "entropy": pytest.approx(0.01),
+        "entropy": 1.0,
         "per_class": 5,
         "references": 50,
         "learning_rate": 5e-4,
-        "steps": 1500,
     }
+
+
+def test_these_settings_are_those_of_these_versions():
+    assert {name: VERSIONS[name] for name in BASELINES} == dict.fromkeys(BASELINES, 1) | {"uh-bdnn": 2}
     assert tuple(2.0**power for power in range(-8, 9)) == BANDWIDTHS

@@ -12,7 +12,7 @@ from igan_lib.data.domains import TrainingData
 from igan_lib.method.components import build_encoder
 from igan_lib.training.fit import fit
 
-CONFIG = DAHConfig(code_length=8, steps=SHORT.steps)
+CONFIG = DAHConfig(code_length=8, batch_size=SHORT.batch_size)
 
 
 def encoder():

@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from igan_lib.experiment.run import preset, run
+from igan_lib.experiment.presets import preset
+from igan_lib.experiment.run import run
 
 source, target = sys.argv[1:3]
 results, marks = Path(sys.argv[3]), Path(sys.argv[4])

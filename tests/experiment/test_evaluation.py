@@ -12,7 +12,8 @@ from igan_lib.data.domains import Split
 from igan_lib.data.images import to_unit_range
 from igan_lib.experiment import evaluation
 from igan_lib.experiment.evaluation import accuracy, codes_and_logits, recalibrated, sample_codes
-from igan_lib.experiment.run import build, preset
+from igan_lib.experiment.methods import build
+from igan_lib.experiment.presets import preset
 from igan_lib.method.networks import HashNet, LeNetEncoder
 
 BITS, CLASSES = 8, 3

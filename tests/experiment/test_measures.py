@@ -1,23 +1,20 @@
 """What is reported of a run, against plain loops, and measured again from its checkpoint."""
 
-import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from method_makers import make_pair, one_sentence
+from method_makers import make_pair
 
 from igan_lib.data.domains import Split
-from igan_lib.errors import ConfigError
 from igan_lib.experiment import measures
-from igan_lib.experiment import run as experiment
 from igan_lib.experiment.evaluation import recalibrated
 from igan_lib.experiment.measures import evaluate
-from igan_lib.experiment.run import build, checkpoint_path, preset, read_result, result_path, run, train
-from igan_lib.reproduction import remeasure
-from igan_lib.reproduction.remeasure import measure_again
+from igan_lib.experiment.methods import build
+from igan_lib.experiment.presets import preset
+from igan_lib.experiment.run import train
 from igan_lib.retrieval.protocols import across, both, class_codes, within_target
 
 ACCURACIES = {"target_accuracy", "source_accuracy", "source_only_accuracy"}
@@ -163,54 +160,6 @@ def test_evaluate_uses_no_test_image_to_re_estimate(monkeypatch):
     evaluate(method, pair)
     assert [images is pair.target.train.images for images in seen] == [True, False] * 2
     assert seen[1] is seen[3] is pair.source.train.images
-
-
-# ---------------------------------------------------------------- measured again
-
-
-@pytest.fixture
-def older(tmp_path, monkeypatch):
-    """A run of before `map_target` was measured: its result without it, and its checkpoint."""
-    monkeypatch.setattr(experiment, "load", lambda config, **_: make_pair(30))
-    monkeypatch.setattr(remeasure, "load", lambda config: make_pair(30))
-    config = preset("bright", "pale", profile="smoke")
-    whole = run(config, device="cpu", results=tmp_path, progress=False)
-    path = result_path(config, tmp_path)
-    raw = json.loads(path.read_text())
-    del raw["metrics"]["map_target"]
-    path.write_text(json.dumps(raw))
-    return tmp_path, path, whole
-
-
-def test_a_missing_measure_is_added_and_nothing_else_changes(older):
-    results, path, whole = older
-    assert measure_again(path, results) == ["map_target"]
-    grown = read_result(path)
-    assert (grown.metrics, grown.config, grown.history) == (whole.metrics, whole.config, whole.history)
-    note = grown.provenance.pop("measured_again")
-    assert grown.provenance == whole.provenance and note["added"] == ["map_target"] and "commit" in note
-    before = path.read_bytes()
-    assert measure_again(path, results) == [] and path.read_bytes() == before
-
-
-def test_a_result_that_its_network_does_not_confirm_is_left_as_it_is(older):
-    results, path, _ = older
-    raw = json.loads(path.read_text())
-    raw["metrics"]["target_accuracy"] += 1e-6
-    path.write_text(json.dumps(raw))
-    before = path.read_bytes()
-    with pytest.raises(ConfigError) as caught:
-        measure_again(path, results)
-    one_sentence(caught.value, "target_accuracy", "threads")
-    assert path.read_bytes() == before
-
-
-def test_without_a_checkpoint_nothing_can_be_added(older):
-    results, path, whole = older
-    checkpoint_path(whole.config, results).unlink()
-    with pytest.raises(ConfigError) as caught:
-        measure_again(path, results)
-    one_sentence(caught.value, "checkpoint", "found none", "leave the result as it is")
 
 
 @pytest.mark.parametrize("n_classes", [2, 8, 31])

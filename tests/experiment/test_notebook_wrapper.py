@@ -9,8 +9,7 @@ import papermill
 import pytest
 
 from igan_lib.errors import NotebookError
-from igan_lib.experiment.notebooks import execute
-from igan_lib.experiment.parameters import declared_parameters, parse_parameters
+from igan_lib.experiment.notebooks import declared_parameters, execute, parse_parameters
 
 PARAMETERS = """\
 seed: int = 0  # which random numbers
@@ -21,15 +20,14 @@ sizes: list[int] = [1, 2]
 names: list = []
 limit: "Optional[int]" = None
 """
-# Counts its starts in the file STARTS; a start whose number is in FATAL dies at once, as in a race for a port.
+# Counts its starts in a file; a start whose number is in FATAL dies at once, as in a race for a port.
 LAUNCHER = """\
 import os, sys
-from pathlib import Path
-starts = Path(STARTS)
-number = len(starts.read_text().split()) + 1 if starts.exists() else 1
-starts.write_text("x " * number)
-if number in FATAL:
-    sys.exit(1)
+with open(__file__ + ".starts", "a+") as starts:
+    starts.write("x")
+    starts.flush()
+    if starts.tell() in FATAL:
+        sys.exit(1)
 os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *sys.argv[1:]])
 """
 
@@ -38,7 +36,6 @@ class Kernel:
     """The kernel python3 as these tests see it: the real one, behind a launcher that counts."""
 
     def __init__(self, folder: Path):
-        self.starts_file = folder / "starts"
         self.launcher = folder / "launcher.py"
         spec = folder / "kernels" / "python3" / "kernel.json"
         spec.parent.mkdir(parents=True)
@@ -47,12 +44,12 @@ class Kernel:
         self.die_at(())
 
     def die_at(self, numbers):
-        text = LAUNCHER.replace("STARTS", repr(str(self.starts_file))).replace("FATAL", repr(tuple(numbers)))
-        self.launcher.write_text(text)
+        self.launcher.write_text(LAUNCHER.replace("FATAL", repr(tuple(numbers))))
 
     @property
     def starts(self) -> int:
-        return len(self.starts_file.read_text().split()) if self.starts_file.exists() else 0
+        file = self.launcher.with_name("launcher.py.starts")
+        return len(file.read_text()) if file.exists() else 0
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +60,8 @@ def kernel(tmp_path, monkeypatch):
 
 
 def write_notebook(path: Path, *cells: str, parameters: str | None = PARAMETERS) -> Path:
-    node = nbformat.v4.new_notebook()
-    node.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    node.metadata.language_info = {"name": "python"}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    node = nbformat.v4.new_notebook(metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
     node.cells.append(nbformat.v4.new_markdown_cell("# A title"))
     if parameters is not None:
         node.cells.append(nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}))
@@ -89,30 +85,20 @@ def left_in(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
 
-# --- What is refused, and that no kernel starts for it
-
-
 @pytest.mark.parametrize(
     ("parameters", "parts"),
     [
         ({"sede": 1}, ["'sede'", "did you mean 'seed'", "seed, rate, source, fast, sizes, names, limit"]),
-        ({"xyzzy": 1}, ["'xyzzy'", "some.ipynb"]),
         ({"seed": "1"}, ["int", "seed", "'1' (str)"]),
         ({"seed": True}, ["int", "True (bool)"]),
         ({"seed": 1.0}, ["int", "1.0 (float)"]),
         ({"seed": None}, ["int", "None"]),
-        ({"rate": "0.1"}, ["float", "rate"]),
         ({"rate": True}, ["float", "True"]),
-        ({"source": 3}, ["str", "source"]),
         ({"source": Path("x")}, ["str", "PosixPath"]),
         ({"fast": 1}, ["bool", "fast"]),
-        ({"fast": "true"}, ["bool", "fast"]),
         ({"sizes": (1, 2)}, ["list[int]", "tuple"]),
-        ({"sizes": [1, "2"]}, ["list[int]", "sizes"]),
         ({"sizes": [True]}, ["list[int]", "sizes"]),
-        ({"names": "abc"}, ["list", "names"]),
-        ({"names": [{"a": 1}]}, ["list", "names"]),
-        ({"limit": "7"}, ["Optional[int]", "limit"]),
+        ({"names": [Path("x")]}, ["list", "names"]),
     ],
 )
 def test_a_parameter_that_does_not_fit_is_refused_before_a_kernel_starts(notebook, tmp_path, kernel, parameters, parts):
@@ -120,20 +106,15 @@ def test_a_parameter_that_does_not_fit_is_refused_before_a_kernel_starts(noteboo
     with pytest.raises(NotebookError) as refused:
         execute(notebook, output, parameters)
     message = str(refused.value)
-    assert all(part in message for part in parts), message
-    assert "\n" not in message
-    assert kernel.starts == 0
-    assert not output.parent.exists()
-
-
-def test_a_missing_notebook_is_refused(tmp_path):
-    with pytest.raises(NotebookError, match=r"found no such file"):
-        execute(tmp_path / "none.ipynb", tmp_path / "copy.ipynb")
+    assert all(part in message for part in parts) and "\n" not in message, message
+    assert kernel.starts == 0 and not output.parent.exists()
 
 
 @pytest.mark.parametrize("text", ["", "no json", "{}", "[]", '{"cells": [], "nbformat": 4, "nbformat_minor": 5}'])
 def test_a_file_that_is_no_notebook_is_refused(tmp_path, text):
     path = tmp_path / "broken.ipynb"
+    with pytest.raises(NotebookError, match="found no such file"):
+        execute(path, tmp_path / "copy.ipynb")
     path.write_text(text)
     with pytest.raises(NotebookError, match=r"broken\.ipynb to be a Jupyter notebook"):
         execute(path, tmp_path / "copy.ipynb")
@@ -148,110 +129,75 @@ def test_a_notebook_without_a_parameters_cell_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "part"),
     [
-        ("seed: int = 0  # a comment with seed = 1", "one '='"),
-        ("seed: int | None = 0", "one '='"),
-        ("first = second = 3", "one '='"),
-        ("seed = 0", "has no type"),
-        ("seed: Path = 0", "can't be passed"),
-        ("seed: list[Path] = 0", "can't be passed"),
-        ("seed: 'Optional[int, str]' = 0", "can't be passed"),
-        ("seed: int[str] = 0", "can't be passed"),
-        ("seed: int = = 0", "syntax error"),
+        ("seed: int = 0  # a comment with seed = 1", "a comment with seed = 1"),
+        ("seed: int | None = 0", "seed: int | None = 0"),
+        ("rate: float = 1.0\nfirst = second = 3", "first = second = 3"),
+        ("seed = 0", "seed = 0"),
+        ("seed: int = 0\ndouble = 2 * seed", "double = 2 * seed"),
+        ("seed: Path = 0", "seed: Path = 0"),
+        ("seed: list[int, str] = 0", "list[int, str]"),
+        ("seed: 'Optional[int, str]' = 0", "Optional[int, str]"),
+        ("seed: 'Optional[int' = 0", "Optional[int"),
+        ("seed: int = = 0", "seed: int = = 0"),
     ],
 )
 def test_a_parameters_cell_that_papermill_would_misread_is_refused(tmp_path, cell, part):
     path = write_notebook(tmp_path / "odd.ipynb", parameters=cell)
     with pytest.raises(NotebookError) as refused:
         declared_parameters(path)
-    assert part in str(refused.value)
-    assert "odd.ipynb" in str(refused.value)
+    expected, _, found = str(refused.value).partition("found ")
+    assert "odd.ipynb" in expected and part in found and "\n" not in found
 
 
-@pytest.mark.parametrize("output", ["copy.txt", "folder.ipynb", "book/some.ipynb"])
+@pytest.mark.parametrize("output", ["copy.txt", "folder.ipynb", "book/some.ipynb", "book/some.ipynb/copy.ipynb"])
 def test_an_output_that_can_not_be_written_is_refused(notebook, tmp_path, kernel, output):
     (tmp_path / "folder.ipynb").mkdir()
     before = notebook.read_text()
-    with pytest.raises(NotebookError, match="Expected an output"):
+    with pytest.raises(NotebookError, match=r"^Expected (an output NAME\.ipynb|to create .*, found .*;)"):
         execute(notebook, tmp_path / output)
     assert kernel.starts == 0
     assert notebook.read_text() == before
 
 
-def test_an_output_folder_that_is_a_file_is_refused(notebook, tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(NotebookError, match="Expected to create the folder"):
-        execute(notebook, tmp_path / "file" / "copy.ipynb")
-
-
-def test_a_missing_working_folder_is_refused(notebook, tmp_path):
-    with pytest.raises(NotebookError, match="Expected a folder to run"):
-        execute(notebook, tmp_path / "copy.ipynb", cwd=tmp_path / "none")
-
-
-# --- Reading the declared types and the command line
-
-
 def test_declared_parameters_are_read_in_order(notebook):
-    assert declared_parameters(notebook) == {
-        "seed": "int",
-        "rate": "float",
-        "source": "str",
-        "fast": "bool",
-        "sizes": "list[int]",
-        "names": "list",
-        "limit": "Optional[int]",
-    }
+    types = ["int", "float", "str", "bool", "list[int]", "list", "Optional[int]"]
+    names = ["seed", "rate", "source", "fast", "sizes", "names", "limit"]
+    assert list(declared_parameters(notebook).items()) == list(zip(names, types, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("assignment", "value"),
+    ("texts", "values"),
     [
-        ("seed=3", 3),
-        ("seed=-3", -3),
-        ("rate=1", 1.0),
-        ("rate=1e-3", 1e-3),
-        ("source=usps", "usps"),
-        ("source=1", "1"),
-        ("source=npz:a=b.npz", "npz:a=b.npz"),
-        ("source=", ""),
-        ("fast=true", True),
-        ("fast=False", False),
-        ("sizes=[3, 4]", [3, 4]),
-        ('names=["a", 1, null]', ["a", 1, None]),
-        ("limit=none", None),
-        ("limit=5", 5),
+        (["seed=3", "rate=1", "source=usps"], {"seed": 3, "rate": 1.0, "source": "usps"}),
+        (["seed=-3", "rate=1e-3", "source=1"], {"seed": -3, "rate": 1e-3, "source": "1"}),
+        (["source=npz:a=b.npz", "fast=true", "limit=5"], {"source": "npz:a=b.npz", "fast": True, "limit": 5}),
+        (["source=", "fast=False", "limit=none"], {"source": "", "fast": False, "limit": None}),
+        (["sizes=[3, 4]", 'names=["a", 1, null]'], {"sizes": [3, 4], "names": ["a", 1, None]}),
     ],
 )
-def test_command_line_values_take_the_declared_type(notebook, assignment, value):
-    (found,) = parse_parameters([assignment], notebook).values()
-    assert found == value
-    assert type(found) is type(value)
+def test_command_line_values_take_the_declared_type(notebook, texts, values):
+    found = parse_parameters(texts, notebook)
+    assert repr(found) == repr(values)  # tells 1 from 1.0
 
 
 @pytest.mark.parametrize(
-    ("assignments", "part"),
+    ("texts", "part"),
     [
         (["seed"], "NAME=VALUE"),
-        (["=1"], "NAME=VALUE"),
         (["seed=1", "seed=2"], "twice"),
         (["sede=1"], "did you mean 'seed'"),
-        (["seed=one"], "Expected int for parameter seed"),
-        (["seed=1.5"], "Expected int"),
+        (["seed=1.5"], "Expected int for parameter seed"),
         (["rate=fast"], "Expected float"),
         (["fast=1"], "Expected bool"),
         (["sizes=1,2"], "Expected list[int]"),
         (["sizes=[1.5]"], "Expected list[int]"),
-        (["sizes=3"], "Expected list[int]"),
         (["limit=no"], "Expected Optional[int]"),
     ],
 )
-def test_command_line_values_that_do_not_fit_are_refused(notebook, assignments, part):
+def test_command_line_values_that_do_not_fit_are_refused(notebook, texts, part):
     with pytest.raises(NotebookError) as refused:
-        parse_parameters(assignments, notebook)
+        parse_parameters(texts, notebook)
     assert part in str(refused.value)
-
-
-# --- Running
 
 
 def test_a_run_passes_parameters_and_saves_only_the_finished_copy(tmp_path, kernel, monkeypatch):
@@ -262,32 +208,22 @@ def test_a_run_passes_parameters_and_saves_only_the_finished_copy(tmp_path, kern
     )
     output = tmp_path / "new {x}" / "deep" / "copy{0}.ipynb"
     output.parent.mkdir(parents=True)
-    stale = output.with_name("copy{0}.failed.ipynb")
-    stale.write_text("from an earlier try")
+    output.with_name("copy{0}.failed.ipynb").write_text("from an earlier try")
     before = path.read_text()
-    # Relative paths, as on a command line.
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # the paths are relative, as on a command line
     values = {"seed": 7, "rate": 2, "fast": True, "sizes": [5], "names": ["a"], "limit": 4}
     returned = execute(path.relative_to(tmp_path), output.relative_to(tmp_path), values)
 
     assert returned.resolve() == output
     lines = printed(output).splitlines()
-    assert lines[0] == "7 2 digits True [5] ['a'] 4"
+    assert lines[0] == "7 2.0 digits True [5] ['a'] 4"
     assert lines[1] == str(path.parent)
     # While it ran there was the hidden partial copy, and no output yet.
     assert lines[2] == "['.copy{0}.partial.ipynb', 'copy{0}.failed.ipynb']"
     assert left_in(output.parent) == ["copy{0}.ipynb"]
     assert str(tmp_path) not in json.dumps(nbformat.read(output, as_version=4).metadata)
-    assert path.read_text() == before
-    assert Path.cwd() == tmp_path
+    assert path.read_text() == before and Path.cwd() == tmp_path
     assert kernel.starts == 1
-
-
-def test_a_run_makes_the_output_folder_and_works_where_it_is_told(tmp_path):
-    path = write_notebook(tmp_path / "some.ipynb", "import os\nprint(os.getcwd())")
-    (tmp_path / "elsewhere").mkdir()
-    output = execute(path, tmp_path / "a" / "b" / "copy.ipynb", cwd=tmp_path / "elsewhere")
-    assert printed(output) == f"{tmp_path / 'elsewhere'}\n"
 
 
 def test_a_failing_cell_is_named_and_the_copy_up_to_there_kept(tmp_path, kernel):
@@ -333,50 +269,32 @@ def test_a_kernel_that_dies_in_a_cell_is_not_tried_again(tmp_path, kernel):
     assert kernel.starts == 1
 
 
-def test_a_cell_over_the_time_limit_is_an_error(tmp_path):
-    path = write_notebook(tmp_path / "some.ipynb", "import time\ntime.sleep(60)")
-    with pytest.raises(NotebookError, match=r"'import time'.+limit of 1 s passed"):
-        execute(path, tmp_path / "copy.ipynb", timeout=1)
-
-
-def test_an_interrupt_leaves_nothing_behind(notebook, tmp_path, monkeypatch):
-    def interrupted(source, target, **options):
-        Path(target).write_text("half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(papermill, "execute_notebook", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        execute(notebook, tmp_path / "out" / "copy.ipynb")
-    assert left_in(tmp_path / "out") == []
-
-
-def test_a_full_disk_is_an_error_and_leaves_nothing_half_written(notebook, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("stop", "raised"), [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left"), NotebookError)]
+)
+def test_an_interrupt_and_a_full_disk_leave_nothing_half_written(notebook, tmp_path, monkeypatch, stop, raised):
     def cut_short(source, target, **options):
         Path(target).write_text('{"cells": [')
-        raise OSError(28, "No space left on device")
+        raise stop
 
     monkeypatch.setattr(papermill, "execute_notebook", cut_short)
-    with pytest.raises(NotebookError, match="No space left"):
+    with pytest.raises(raised, match=r"No space left|^$"):
         execute(notebook, tmp_path / "out" / "copy.ipynb")
     assert left_in(tmp_path / "out") == []
 
 
 def test_relative_folders_of_data_and_links_mean_the_same_from_elsewhere(tmp_path, monkeypatch):
-    project = tmp_path / "project"
-    (project / "notebooks").mkdir(parents=True)
-    (project / "data").mkdir()
-    cells = [
-        nbformat.v4.new_markdown_cell("[code](../igan_lib/method/igan.py), [next](other.ipynb)"),
-        nbformat.v4.new_code_cell("seed: int = 0  # any", metadata={"tags": ["parameters"]}),
-        nbformat.v4.new_code_cell("import os; print(os.path.isdir(os.environ['IGAN_DATA']))"),
-    ]
-    kernel = {"name": "python3", "display_name": "python3", "language": "python"}
-    nbformat.write(
-        nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), project / "notebooks" / "a.ipynb"
+    path = write_notebook(
+        tmp_path / "notebooks" / "a.ipynb", "import os; print(os.path.isdir(os.environ['IGAN_DATA']))"
     )
-    monkeypatch.chdir(project)
+    node = nbformat.read(path, as_version=4)
+    node.cells[0].source = "[code](../igan_lib/method/igan.py), [next](other.ipynb)"
+    nbformat.write(node, path)
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IGAN_DATA", "data")
-    copy = execute(project / "notebooks" / "a.ipynb", project / "results" / "notebooks" / "a.ipynb", progress=False)
-    markdown, _, code = nbformat.read(copy, as_version=4).cells
-    assert markdown.source == "[code](../../igan_lib/method/igan.py), [next](other.ipynb)"
-    assert code.outputs[0].text == "True\n"
+    copy = execute(path, tmp_path / "results" / "notebooks" / "a.ipynb")
+    assert nbformat.read(copy, as_version=4).cells[0].source == (
+        "[code](../../igan_lib/method/igan.py), [next](other.ipynb)"
+    )
+    assert printed(copy) == "True\n"

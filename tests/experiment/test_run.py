@@ -20,7 +20,10 @@ from igan_lib.errors import ConfigError, DataError, TrainingError
 from igan_lib.experiment import provenance
 from igan_lib.experiment import run as experiment
 from igan_lib.experiment.feature_hashing import source_only
-from igan_lib.experiment.run import RunResult, build, preset, read_result, result_path, run, train
+from igan_lib.experiment.methods import build
+from igan_lib.experiment.presets import preset
+from igan_lib.experiment.result import RunResult, read_result, result_path
+from igan_lib.experiment.run import run, train
 
 ASKING = Path(__file__).with_name("asking_process.py")
 

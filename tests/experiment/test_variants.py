@@ -9,14 +9,15 @@ from igan_lib.errors import ConfigError
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
-from igan_lib.training.fit import Schedule, fit
+from igan_lib.training.fit import fit
+from igan_lib.training.schedule import Schedule
 
 CLASSES, BITS, SHAPE = 3, 8, (1, 28, 28)
 Y_S, OTHER_Y = torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([2, 2, 1, 1, 0, 0])
 
 
 def make(shape=SHAPE, **settings):
-    sizes = {"code_length": BITS, "generator_width": 2, "discriminator_width": 2, "steps": 10, "threshold": 0.0}
+    sizes = {"code_length": BITS, "generator_width": 2, "discriminator_width": 2, "threshold": 0.0}
     torch.manual_seed(0)
     return IGAN(IGANConfig(**(sizes | {"ramp": False} | settings)), shape, CLASSES).train()
 
@@ -64,7 +65,7 @@ def test_the_one_generator_learns_from_both_domains_and_both_losses():
 
 def test_one_generator_goes_through_a_checkpoint_and_a_stage(tmp_path):
     data = TrainingData(*(torch.zeros(6, *SHAPE, dtype=torch.uint8), Y_S, torch.ones(6, *SHAPE, dtype=torch.uint8)), 3)
-    schedule = Schedule(pretrain_steps=1, steps=4, batch_size=6, stage_steps=2, checkpoint_every=3)
+    schedule = Schedule(pretrain_steps=1, steps=4, batch_size=6, stages=2, checkpoint_every=3)
     straight, first, second = (make(generators="one") for _ in range(3))
     fit(straight, data, schedule, seed=0, progress=False)
     path = tmp_path / "one.pt"
@@ -144,6 +145,7 @@ def test_features_reach_every_component():
 
 
 def test_features_are_not_augmented():
+    schedule = Schedule(pretrain_steps=1, steps=1, batch_size=6, augment=True)
     with pytest.raises(ConfigError) as caught:
-        make((12,), encoder="mlp", augment=True)
+        fit(make((12,), encoder="mlp"), feature_data(), schedule, seed=0, progress=False)
     one_sentence(caught.value, "augment", "features")

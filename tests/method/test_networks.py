@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from igan_lib.method.components import build_discriminator, build_encoder, build_generator
+from igan_lib.method.components import build_discriminator, build_encoder, build_generators
 from igan_lib.method.feature_networks import FeatureDiscriminator, FeatureEncoder, FeatureGenerator
 from igan_lib.method.networks import Discriminator, FourConvEncoder, Generator, LeNetEncoder
 
@@ -182,9 +182,9 @@ def test_discriminator_on_features_does_not_mix_the_batch():
 
 
 def test_components_fit_the_shape_of_the_input():
-    assert isinstance(build_generator((3, 32, 32), 8, 2), Generator)
+    assert isinstance(build_generators((3, 32, 32), 8, 2, "two")[0], Generator)
     assert isinstance(build_discriminator((3, 32, 32), 10, 2), Discriminator)
-    generator, discriminator = build_generator((12,), 8, 2), build_discriminator((12,), 3, 2)
+    generator, discriminator = build_generators((12,), 8, 2, "two")[1], build_discriminator((12,), 3, 2)
     assert isinstance(generator, FeatureGenerator) and isinstance(discriminator, FeatureDiscriminator)
     assert generator.layers[0].out_features == discriminator.layers[0].out_features == 64
 

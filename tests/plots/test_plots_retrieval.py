@@ -14,7 +14,7 @@ from igan_lib.plots.retrieval import (
     neighbours,
     precision_recall,
 )
-from igan_lib.retrieval.evaluate import Retrieval
+from igan_lib.retrieval.protocols import Retrieval
 
 
 def title(ax):

@@ -17,18 +17,18 @@ def title(ax):
     return ax.get_title(loc="left") or ax.get_title()
 
 
-HEAD = ["method", "column", "n", "mean", "low", "high", "paper"]
-HOLE = [0, math.nan, math.nan, math.nan, math.nan]
+HEAD = ["method", "column", "n", "mean", "low", "high", "paper", "predicted_low", "predicted_high"]
+HOLE = [0, *[math.nan] * 6]
 ROWS = [
-    ["L_c", "a->b", 5, 70.0, 68.0, 73.0, 60.0],
+    ["L_c", "a->b", 5, 70.0, 68.0, 73.0, 60.0, 66.0, 74.0],
     ["L_c", "c->d", *HOLE],
-    ["L_c", "average", 5, 1.0, 1.0, 1.0, 1.0],
-    ["L_c+L_s", "a->b", 2, 80.0, -70.0, 230.0, math.nan],
+    ["L_c", "average", 5, *[1.0] * 6],
+    ["L_c+L_s", "a->b", 2, 80.0, *[math.nan] * 5],
     ["L_c+L_s", "c->d", *HOLE],
-    ["L_c+L_s", "average", 2, 1.0, 1.0, 1.0, 1.0],
-    ["igan", "a->b", 3, 90.0, 85.0, 91.0, 95.0],
+    ["L_c+L_s", "average", 2, *[1.0] * 6],
+    ["igan", "a->b", 3, 90.0, 85.0, 91.0, 95.0, 80.0, 96.0],
     ["igan", "c->d", *HOLE],
-    ["igan", "average", 3, 1.0, 1.0, 1.0, 1.0],
+    ["igan", "average", 3, *[1.0] * 6],
 ]
 TABLE = pd.DataFrame(ROWS, columns=HEAD)
 CELLS = TABLE[TABLE["column"] != "average"]
@@ -105,17 +105,20 @@ def test_each_seed_of_a_difference_has_a_dot_of_its_own_above_its_line():
 
 def test_the_average_has_no_panel_and_the_legend_names_what_is_drawn():
     assert [title(ax) for ax in intervals(TABLE).axes] == ["a → b", "c → d"]
-    full, hollow = "ours: mean and 95 % interval", "fewer than three seeds, no interval"
-    assert key(intervals(TABLE)) == [full, hollow, "paper"]
-    assert key(intervals(TABLE.assign(paper=math.nan))) == [full, hollow]
-    assert key(intervals(TABLE[TABLE["method"] != "L_c+L_s"])) == [full, "paper"]
+    full = ["ours: mean and 95 % interval", "95 % of further runs"]
+    hollow = "fewer than three seeds, no interval"
+    assert key(intervals(TABLE)) == [*full, hollow, "paper"]
+    assert key(intervals(TABLE.assign(paper=math.nan))) == [*full, hollow]
+    assert key(intervals(TABLE[TABLE["method"] != "L_c+L_s"])) == [*full, "paper"]
     assert key(intervals(TABLE[TABLE["method"] == "L_c+L_s"])) == [f"ours: {hollow}"]
     assert key(intervals(TABLE[TABLE["column"] == "c->d"])) == []
 
 
 def test_each_panel_of_differences_has_its_own_axis_and_shows_zero_inside_it():
-    narrow = ADDED.assign(n=5, mean=0.2, low=-0.1, high=0.5, paper=5.8, by_seed=[(0.3,)] * len(ADDED))
-    wide = narrow.assign(column="e->f", mean=40.0, low=30.0, high=50.0, paper=math.nan, by_seed=[(41.0,)] * len(ADDED))
+    ends = {"low": -0.1, "high": 0.5, "predicted_low": -0.1, "predicted_high": 0.5}
+    narrow = ADDED.assign(n=5, mean=0.2, paper=5.8, by_seed=[(0.3,)] * len(ADDED), **ends)
+    ends = {"low": 30.0, "high": 50.0, "predicted_low": 30.0, "predicted_high": 50.0}
+    wide = narrow.assign(column="e->f", mean=40.0, paper=math.nan, by_seed=[(41.0,)] * len(ADDED), **ends)
     fig = differences(pd.concat([narrow[narrow["column"] == "a->b"], wide.drop_duplicates("method")]))
     for ax, (left, right) in zip(fig.axes, [(-0.1, 5.8), (0, 50)], strict=True):
         low, high = ax.get_xlim()

@@ -2,11 +2,18 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from igan_lib.__main__ import main
-from igan_lib.experiment.run import preset
+import igan_lib.__main__
+from igan_lib.cli import main
+from igan_lib.experiment.presets import preset
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SMOKE = ["run", "mnist5k", "digits", "--profile", "smoke", "--device", "cpu", "--quiet"]
 
@@ -69,7 +76,7 @@ def test_show_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):
 
 def test_table_takes_one_profile(folder, capsys):
     assert main(["table", "--profile", "smoke", "--results", str(folder)]) == 0
-    assert "| igan | mnist5k → digits | 2 |" in capsys.readouterr().out
+    assert re.search(r"^\| igan +\| mnist5k → digits +\| 2 ", capsys.readouterr().out, flags=re.MULTILINE)
     assert main(["table", "--profile", "cpu", "--results", str(folder)]) == 0
     assert "mnist5k" not in capsys.readouterr().out
 
@@ -105,6 +112,30 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(arguments, words, tmp_path,
     assert not list(tmp_path.rglob("*.json"))
 
 
+def test_pairs_without_a_table_are_refused(tmp_path, capsys):
+    assert main(["table", "--pairs", "mnist5k:digits", "--results", str(tmp_path)]) == 2
+    assert "Expected a table's name with --pairs" in capsys.readouterr().err
+
+
+def test_without_its_packages_the_command_line_says_which_environment_to_activate():
+    # -S leaves out the installed packages, as another Python would.
+    command = [sys.executable, "-S", "-m", "igan_lib", "run", "mnist5k", "digits"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: Expected the package torch") and done.stderr.count("\n") == 1
+    assert "activate" in done.stderr and "make quickstart" in done.stderr
+
+
+def test_a_missing_module_of_the_library_is_no_matter_of_the_environment(monkeypatch):
+    monkeypatch.setitem(sys.modules, "igan_lib.data.data_root", None)
+    with pytest.raises(ModuleNotFoundError, match=r"igan_lib\.data\.data_root"):
+        main(["data"])
+
+
+def test_python_m_is_the_same_command_line():
+    assert igan_lib.__main__.main is main
+
+
 def test_an_unknown_option_is_refused_by_the_parser():
     with pytest.raises(SystemExit) as stop:
         main([*SMOKE, "--seeds", "1"])
@@ -128,7 +159,7 @@ def test_an_unknown_notebook_parameter_is_exit_code_1(tmp_path, capsys):
 def test_what_has_an_option_of_its_own_is_not_set(key, capsys):
     assert main(["run", "mnist5k", "digits", "--set", f"{key}=3"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: Expected another key after --set") and key in error and error.count("\n") == 1
+    assert error.startswith(f"error: Expected another key after --set, found '{key}'") and error.count("\n") == 1
 
 
 def test_quickstart_prints_the_row_and_the_paths_of_what_it_trained(tmp_path, capsys):

@@ -5,15 +5,16 @@ import json
 import nbformat
 import pytest
 from claim_makers import results
+from igan_lib.reproduction.effects import Evidence
+from igan_lib.reproduction.study_tables import study_table, to_markdown, wide
 from method_makers import one_sentence
 
 from igan_lib.errors import ConfigError
-from igan_lib.experiment.run import RunResult, preset
+from igan_lib.experiment.presets import preset
+from igan_lib.experiment.result import RunResult
 from igan_lib.reproduction.claims import claim_parts, decide
-from igan_lib.reproduction.effects import Evidence
 from igan_lib.reproduction.readme import fill, filled
 from igan_lib.reproduction.studies import A_D, A_W, M_U, STUDIES, TABLE1, W_A
-from igan_lib.reproduction.study_tables import study_table, to_markdown, wide
 
 TEXT = (
     "# Title\n\nBefore\n<!-- study: table1 -->\nold\n\nrows\n<!-- end -->\n"

@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 from browser import faults, look, needs_browser
 from claim_makers import results, table4
-
-from igan_lib.__main__ import main
-from igan_lib.reproduction.claims import effects_of
 from igan_lib.reproduction.effects import BY_WIDTH, RULES, Evidence
 from igan_lib.reproduction.findings import findings
 from igan_lib.reproduction.paper_claims import CLAIMS, SLIPS
-from igan_lib.reproduction.report import formula, pictures, provenance_lines, write_report
-from igan_lib.reproduction.studies import A_D, A_W, M_U, STUDIES, U_M, W_A
 from igan_lib.reproduction.study_tables import own_differences, study_table, wide
-from igan_lib.reproduction.tables import read_results
+
+from igan_lib.__main__ import main
+from igan_lib.reproduction.claims import effects_of
+from igan_lib.reproduction.report import formula, pictures, provenance_lines, write_report
+from igan_lib.reproduction.results import read_results
+from igan_lib.reproduction.studies import A_D, A_W, M_U, STUDIES, U_M, W_A
 from igan_lib.reproduction.workflow import make_sweep
 
 COMMITTED = Path(__file__).parents[2] / "results" / "report.html"

@@ -10,17 +10,17 @@ import pytest
 from data_makers import message
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from igan_lib.experiment.parameters import declared_parameters, parse_parameters
+from igan_lib.reproduction.failures import read_failures
+from igan_lib.reproduction.study_notebooks import NOTEBOOKS
 
 from igan_lib.__main__ import _configs, _parser, main
 from igan_lib.errors import ConfigError
-from igan_lib.experiment.parameters import declared_parameters, parse_parameters
-from igan_lib.experiment.presets import BASELINES
-from igan_lib.experiment.run import METHODS, PROFILES, RunResult, preset, result_path
+from igan_lib.experiment.presets import BASELINES, METHODS, PROFILES, preset
+from igan_lib.experiment.result import RunResult, result_path
 from igan_lib.files import write_text
 from igan_lib.method.config import ALL_LOSSES
-from igan_lib.reproduction.failures import read_failures
 from igan_lib.reproduction.studies import STUDIES
-from igan_lib.reproduction.study_notebooks import NOTEBOOKS
 from igan_lib.reproduction.workflow import make_sweep, pairs_text, parse_pairs, run_arguments, visible_device
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,116 +1,176 @@
-"""Means, intervals and verdicts against scipy and the rules of the tables."""
+"""Tables: cells against values computed by hand, averages, holes, paired differences, and the files."""
 
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
+from claim_makers import results, table4
+from method_makers import one_sentence
 
 from igan_lib.errors import ConfigError
-from igan_lib.experiment.run import RunResult, preset
-from igan_lib.reproduction.paper import TABLE1, TABLE4
-from igan_lib.reproduction.tables import is_stale, read_results, summary, summary_lines, t_interval, verdict
+from igan_lib.reproduction.opened import open_study
+from igan_lib.reproduction.results import frame
+from igan_lib.reproduction.studies import A_D, A_W, M_U, S_M, S_M_PART, STUDIES, U_M
+from igan_lib.reproduction.tables import PRINTED, differences, study_table, summary, wide, wide_differences
 
-PERCENT = st.floats(min_value=0, max_value=100)
-
-
-def result(seed: int, accuracy: float, source: str = "mnist", target: str = "usps", **settings) -> RunResult:
-    config = preset(source, target, seed=seed, **settings)
-    metrics = {"target_accuracy": accuracy, "source_only_accuracy": accuracy - 10}
-    return RunResult(config=config, hash=config.hash8, metrics=metrics, history=[], provenance={})
+VALUES = [94.0, 95.0, 96.0, 95.5, 94.5]
 
 
-@given(st.lists(PERCENT, min_size=3, max_size=9).filter(lambda values: np.std(values) > 1e-6))
-def test_t_interval_is_scipys(values):
-    mean, low, high = t_interval(values)
-    expected = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
-    assert mean == pytest.approx(np.mean(values))
-    assert (low, high) == pytest.approx(expected)
+def cell(table, method, column):
+    (line,) = table[(table["method"] == method) & (table["column"] == column)].itertuples()
+    return line
 
 
-@pytest.mark.parametrize("values", [[90.0], [88.0, 92.0]])
-def test_t_interval_of_one_value_or_two_has_no_ends(values):
-    mean, low, high = t_interval(values)
-    assert mean == 90.0 and math.isnan(low) and math.isnan(high)
+def test_a_cell_has_mean_both_intervals_and_the_paper_beside_it():
+    table = study_table(STUDIES["table1"], frame(results("table1", "igan", M_U, VALUES)), "cpu")
+    line, s = cell(table, "igan", "mnist->usps"), np.std(VALUES, ddof=1)
+    assert (line.n, line.mean, line.paper, line.delta) == (5, 95.0, 96.8, pytest.approx(-1.8))
+    assert line.high - line.mean == pytest.approx(2.776 * s / math.sqrt(5), rel=1e-3)
+    assert line.predicted_high - line.mean == pytest.approx(2.776 * s * math.sqrt(1.2), rel=1e-3)
+    assert line.verdict == "reproduced"
+    hole = cell(table, "igan", "usps->mnist")
+    assert (hole.n, hole.verdict) == (0, "not run") and math.isnan(hole.mean)
+    assert (
+        cell(table, "CyCADA", "mnist->usps").verdict == PRINTED and cell(table, "CyCADA", "mnist->usps").paper == 95.6
+    )
 
 
-@pytest.mark.parametrize(
-    ("n", "low", "high", "paper", "expected"),
-    [
-        (5, 96.0, 97.0, 96.8, "reproduced"),
-        (5, 97.0, 98.0, 96.8, "reproduced"),
-        (5, 95.0, 96.0, 96.8, "not reproduced"),
-        (5, 94.0, 98.0, 96.8, "reproduced"),
-        (5, 93.9, 98.0, 96.8, "undecided"),
-        (5, 97.0, 109.0, 96.8, "reproduced"),
-        (5, 62.0, 95.0, 96.8, "not reproduced"),
-        (4, 96.0, 97.0, 96.8, "too few seeds"),
-        (1, math.nan, math.nan, 96.8, "too few seeds"),
-        (5, 96.0, 97.0, None, "no comparable number in the paper"),
-    ],
-)
-def test_verdict(n, low, high, paper, expected):
-    assert verdict(n, low, high, paper) == expected
+def test_an_average_needs_every_column_but_that_of_a_part_of_svhn():
+    found = results("table1", "igan", M_U, [90, 91, 92]) + results("table1", "igan", U_M, [80, 82])
+    assert cell(study_table(STUDIES["table1"], frame(found), "cpu"), "igan", "average").n == 0
+    found += results("table1", "igan", S_M, [70, 71, 72])
+    line = cell(study_table(STUDIES["table1"], frame(found), "cpu"), "igan", "average")
+    assert (line.n, line.mean) == (2, pytest.approx(np.mean([90, 80, 70, 91, 82, 71])))
+    assert line.paper == pytest.approx((95.6 + 96.8 + 97.8) / 3)
+    found += results("table1", "igan", S_M_PART, [1, 1, 1])
+    assert cell(study_table(STUDIES["table1"], frame(found), "cpu"), "igan", "average").mean == line.mean
 
 
-def test_a_baseline_far_above_the_paper_does_not_reproduce_it():
-    assert verdict(5, 91.0, 92.0, 61.8, at_least=False) == "above the paper"
-    assert verdict(5, 91.0, 92.0, 91.0, at_least=False) == "reproduced"
-    assert verdict(5, 91.0, 92.0, 92.1, at_least=False) == "not reproduced"
-    assert verdict(4, 91.0, 92.0, 61.8, at_least=False) == "too few seeds"
+def test_other_profiles_settings_and_versions_do_not_count():
+    found = [
+        *results("table1", "igan", M_U, [50.0], profile="quick"),
+        *results("table1", "igan", M_U, [60.0], alpha=0.7),
+        *results("table1", "igan", M_U, [70.0], version=99),
+    ]
+    assert not study_table(STUDIES["table1"], frame(found), "cpu")["n"].any()
 
 
-def test_summary_groups_by_method_and_pair():
-    values = [96.0, 96.5, 97.0, 96.2, 96.4]
-    results = [result(seed, value) for seed, value in enumerate(values)]
-    results += [result(0, 98.0, "usps", "mnist"), result(0, 85.0, method="source-only")]
-    table = summary(results, "cpu").set_index(["method", "column"])
-    row = table.loc["igan", "mnist->usps"]
-    assert (row["n"], row["mean"], row["paper"]) == (5, pytest.approx(np.mean(values)), TABLE1["IGAN"]["mnist->usps"])
-    assert row["delta"] == pytest.approx(np.mean(values) - 96.8)
-    assert row["verdict"] == "reproduced"
-    assert table.loc["igan", "usps->mnist"]["verdict"] == "too few seeds"
-    assert table.loc["source-only", "mnist->usps"]["verdict"] == "no comparable number in the paper"
+def test_another_backbone_is_not_comparable_and_suh_says_why():
+    found = [*results("table3", "igan", A_W, VALUES), *results("table3", "SuH", A_W, [100.0] * 5)]
+    table = study_table(STUDIES["table3"], frame(found), "cpu")
+    assert cell(table, "igan", "amazon->webcam").verdict == cell(table, "SuH", "amazon->webcam").verdict
+    assert cell(table, "igan", "amazon->webcam").verdict == "not comparable"
+    assert "trained on the images that are queried" in STUDIES["table3"].row("SuH").reason
+    assert "frozen efficientnet" in STUDIES["table3"].row("igan").reason
+    cross = study_table(STUDIES["table3-cross"], frame(results("table3-cross", "igan", A_W, VALUES)), "cpu")
+    assert cross["paper"].isna().all()  # another protocol: the paper prints nothing
 
 
-def test_summary_mixes_neither_profiles_nor_trial_settings():
-    trial = result(1, 10.0, alpha=7.5)
-    assert is_stale(trial) and not is_stale(result(1, 10.0))
-    table = summary([result(0, 96.0), result(0, 20.0, profile="smoke"), trial], "cpu")
-    assert table["n"].tolist() == [1] and table["mean"].tolist() == [96.0]
+def test_for_reading_a_hole_is_a_word_and_the_paper_stands_below():
+    found = frame(results("table1", "igan", M_U, VALUES) + results("table1", "igan+", M_U, [95.0]))
+    shown = wide(study_table(STUDIES["table1"], found, "cpu"))
+    assert shown.loc["igan", "mnist → usps"] == "95.0 (94.0 to 96.0) n=5"
+    assert shown.loc["igan, paper", "mnist → usps"] == "96.8 (-1.8, reproduced)"
+    assert shown.loc["igan, paper", "svhn → mnist"] == "95.6" and shown.loc["igan", "svhn → mnist"] == "not run"
+    assert shown.loc["igan+", "mnist → usps"] == "95.0 n=1" and shown.loc["igan", "average"] == ""
+    assert shown.loc["Co-GAN, paper", "svhn → mnist"] == "not printed"
 
 
-def test_summary_refuses_a_seed_that_is_there_twice():
-    with pytest.raises(ConfigError, match="two of igan-mnist-usps"):
-        summary([result(0, 96.0), result(0, 97.0)], "cpu")
+def test_differences_are_paired_with_the_row_above_or_the_first_or_a_named_one():
+    runs = frame(table4((20.0, 0.9, 4.0, 0.5), (M_U,)))
+    above = differences(STUDIES["table4"], runs, "cpu")
+    line = cell(above, "L_c+L_s+L_h+L_a", "mnist->usps")
+    assert line.base == "L_c+L_s+L_h" and line.mean == pytest.approx(4.0) and line.by_seed == pytest.approx((4.0,) * 5)
+    assert line.paper == pytest.approx(5.8) and line.share == pytest.approx(4 / 5.8) and line.verdict == "below"
+    first = differences(STUDIES["table4"], runs, "cpu", "first")
+    assert cell(first, "L_c+L_s+L_h+L_a", "mnist->usps").mean == pytest.approx(24.9)
+    over = differences(STUDIES["table4"], runs, "cpu", "L_c+L_s")
+    assert over["method"].eq("L_c+L_s").all() and over.set_index("base").loc["L_c", "mean"].max() == pytest.approx(20.0)
+    with pytest.raises(ConfigError) as caught:
+        differences(STUDIES["table4"], runs, "cpu", "L_x")
+    one_sentence(caught.value, "'L_x'", "L_c+L_s+L_h")
+    text = wide_differences(above)
+    assert text.loc["L_a", "mnist → usps"].startswith("+4.0 (+4.0 to +4.0), n = 5, paper +5.8, 69 % of it [below]")
+    assert text.loc["L_a", "usps → mnist"] == "not run"
 
 
-def test_summary_of_another_metric_has_no_number_of_the_paper():
-    table = summary([result(seed, 90.0 + seed) for seed in range(5)], "cpu", "source_only_accuracy")
-    assert table["mean"].tolist() == [82.0] and table["verdict"].tolist() == ["no comparable number in the paper"]
+def test_a_study_writes_csv_markdown_latex_and_differences(tmp_path):
+    for result in table4((20.0, 0.9, 4.0, 0.5), (M_U,)):
+        path = tmp_path / "runs" / f"{result.config.name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(result.model_dump_json())
+    opened = open_study("table4", results=tmp_path, figures=tmp_path / "f")
+    opened.write()
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(STUDIES["table4"].files)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "tables" / "table4.csv"), opened.table, check_dtype=False, atol=1e-4
+    )
+    markdown = (tmp_path / "tables" / "table4.md").read_text()
+    assert opened.markdown() in markdown and "Ablation: losses added one by one, profile cpu" in markdown
+    latex = (tmp_path / "tables" / "table4.tex").read_text()
+    assert r"\toprule" in latex and r"L\_c+L\_s" in latex and r"mnist $\to$ usps" in latex and "→" not in latex
+    before = {path: path.read_bytes() for path in (tmp_path / "tables").iterdir()}
+    open_study("table4", results=tmp_path).write()
+    assert before == {path: path.read_bytes() for path in (tmp_path / "tables").iterdir()}
 
 
-def test_summary_refuses_a_metric_that_no_result_has():
-    with pytest.raises(ConfigError, match="source_only_accuracy, target_accuracy, found 'accuracy'"):
-        summary([result(0, 96.0)], "cpu", "accuracy")
-    assert summary([], "cpu", "map_target").empty
+def test_what_is_missing_is_named_once_and_unread_files_are_the_study_s_own(tmp_path):
+    (tmp_path / "runs").mkdir()
+    for result in results("table1", "igan", M_U, [90.0, 91.0]):
+        (tmp_path / "runs" / f"{result.config.name}.json").write_text(result.model_dump_json())
+    opened = open_study("table1", results=tmp_path, seeds=2)
+    # Two rows measure the runs of source-only.
+    assert len(opened.missing_runs) == 2 * 3 * 4 - 2 and opened.missing.startswith("22 runs are missing.")
+    assert "and 2 more" in opened.missing and opened.unread == []
+    broken = opened.missing_runs[0]
+    for name in (broken, "dah-amazon-dslr-cpu-s0-12345678"):
+        (tmp_path / "runs" / f"{name}.json").write_text("{")
+    assert open_study("table1", results=tmp_path).unread == [broken]
+    assert len(open_study("table1", results=tmp_path).damaged) == 2
 
 
-def test_markdown_shows_missing_cells_as_missing():
-    lines = summary_lines(summary([result(0, 96.04)], "cpu")).splitlines()
-    assert lines[2] == "| igan | mnist → usps | 1 | 96.0 |  | 96.8 | -0.8 | too few seeds |"
+def test_pairs_and_profiles_have_folders_of_their_own(tmp_path):
+    opened = open_study("table4", profile="quick", results=tmp_path, figures=tmp_path / "f", pairs=(("a", "b"),))
+    assert opened.folder == tmp_path / "tables" / "quick" / "a-b" and opened.figures == tmp_path / "f" / "quick" / "a-b"
+    assert set(opened.table["column"]) == {"a->b"} and opened.table["paper"].isna().all()
+    with pytest.raises(ConfigError) as caught:
+        open_study("table9", results=tmp_path)
+    one_sentence(caught.value, "'table9'", "table4")
 
 
-def test_read_results_reports_a_damaged_file_and_reads_the_others(tmp_path):
-    whole = result(0, 96.0)
-    (tmp_path / "a.json").write_text(whole.model_dump_json())
-    (tmp_path / "b.json").write_text(whole.model_dump_json()[:100])
-    results, damaged = read_results(tmp_path)
-    assert results == [whole]
-    assert len(damaged) == 1 and "b.json" in damaged[0] and "delete the file" in damaged[0]
+def test_costs_are_those_of_the_fastest_of_the_seeds_that_all_rows_have(tmp_path):
+    (tmp_path / "runs").mkdir()
+    for number, result in enumerate(table4((1, 1, 1, 1), (M_U,), n=2)):
+        slow = result.model_copy(update={"provenance": result.provenance | {"seconds": 100.0 + number}})
+        (tmp_path / "runs" / f"{result.config.name}.json").write_text(slow.model_dump_json())
+    (tmp_path / "benchmarks.json").write_text('{"cpu": {"losses_ms": {"28 pixels": {"L_c": 50.4}}}}')
+    costs = open_study("table4", results=tmp_path).costs()
+    assert list(costs.columns) == ["s a run, mnist → usps", "ms a step, 28 pixels"]
+    assert costs["s a run, mnist → usps"].tolist() == [100, 102, 104, 106, 108]
+    assert costs.loc["L_c", "ms a step, 28 pixels"] == 50
 
 
-def test_the_last_row_of_table_4_is_that_of_table_1():
-    assert TABLE4["c", "s", "h", "a", "1"] == TABLE1["IGAN"]
+def test_histories_are_rows_of_what_was_logged(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (result,) = results("table4", "L_c", M_U, [50.0])
+    logged = result.model_copy(update={"history": [{"step": 1, "L_c": 2.0}, {"step": 2, "L_c": 1.0}]})
+    (tmp_path / "runs" / f"{result.config.name}.json").write_text(logged.model_dump_json())
+    found = open_study("table4", results=tmp_path).histories()
+    assert found[["method", "column", "seed", "step", "L_c"]].values.tolist() == [
+        ["L_c", "mnist->usps", 0, 1, 2.0],
+        ["L_c", "mnist->usps", 0, 2, 1.0],
+    ]
+    assert open_study("table3", results=tmp_path).histories().empty
+
+
+def test_the_summary_takes_presets_alone():
+    found = results("table1", "igan", M_U, VALUES) + results("table1", "igan", M_U, [10.0], alpha=0.7)
+    shown = summary([*found, *results("table1", "igan", A_D, [77.0])], "cpu")
+    assert shown.values.tolist() == [
+        ["igan", "amazon → dslr", 1, "77.0", ""],
+        ["igan", "mnist → usps", 5, "95.0", "94.0 to 96.0"],
+    ]
+    with pytest.raises(ConfigError) as caught:
+        summary(found, "cpu", "accuracy")
+    one_sentence(caught.value, "'accuracy'", "target_accuracy")

@@ -9,11 +9,12 @@ import time
 
 import pytest
 import torch
+from igan_lib.reproduction.study_tables import write_tables
 from snakemake_calls import BAD, GOOD, KEYS, ROOT, call, command, environment, planned, write_data
 
-from igan_lib.experiment.run import result_path, run
-from igan_lib.reproduction.study_tables import write_tables
-from igan_lib.reproduction.tables import read_results
+from igan_lib.experiment.result import result_path
+from igan_lib.experiment.run import run
+from igan_lib.reproduction.results import read_results
 from igan_lib.reproduction.workflow import make_sweep
 
 

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igan_lib.errors import ConfigError, DataError
-from igan_lib.retrieval import counting
-from igan_lib.retrieval.bits import pack
-from igan_lib.retrieval.counting import counts
+from igan_lib.retrieval import bits
+from igan_lib.retrieval.bits import counts, pack
 
 LENGTHS = (8, 16, 24, 64, 72, 128)
 
@@ -52,22 +51,25 @@ def test_counts_are_those_of_a_distance_matrix(case):
 
 
 @pytest.mark.parametrize("length", [8, 64, 72])
-def test_tiles_and_blocks_fit_together(length):
-    # More than two tiles, with classes that end inside one, and more queries than a block.
-    size = 2 * counting._TILE + 12_345
-    case = data(1, 3, size, length, 3, flips=0.2)
+def test_chunks_and_blocks_fit_together(length):
+    # More than two chunks of items, and more queries than a block.
+    case = data(1, 3, 2 * bits._CHUNK + 345, length, 3, flips=0.2)
     assert_same(counts(*case), plain_counts(*case))
-    case = data(2, 2 * counting._QUERIES + 7, 500, length, 3)
+    case = data(2, 2 * bits._QUERIES + 7, 500, length, 3)
     expected = plain_counts(*case)
     for threads in (1, 3, 1000):
         assert_same(counts(*case, threads=threads), expected)
 
 
-def test_a_tile_of_equal_codes_does_not_overflow():
-    size = 2 * counting._TILE + 1
-    q, db = np.ones((1, 8)), np.ones((size, 8))
-    n, p = counts(q, np.array([0]), db, np.zeros(size, int))
+def test_many_equal_codes_share_one_distance():
+    size = 100_001
+    n, p = counts(np.ones((1, 8)), np.array([0]), np.ones((size, 8)), np.zeros(size, int))
     assert n[0].tolist() == p[0].tolist() == [size] + [0] * 8
+
+
+def test_labels_beyond_32_bits_are_told_apart():
+    q, y, db, labels = data(3, 4, 50, 16, 2)
+    assert_same(counts(q, y + 2**40, db, labels + 2**40), plain_counts(q, y, db, labels))
 
 
 @settings(max_examples=15, deadline=None)
@@ -116,8 +118,8 @@ def test_queries_that_are_not_the_database_have_no_self():
 @given(cases)
 def test_the_products_of_a_torch_device_count_the_same(case):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(counting, "_QUERIES", 2)
-        patch.setattr(counting, "_PRODUCTS", 200)
+        patch.setattr(bits, "_QUERIES", 2)
+        patch.setattr(bits, "_PRODUCTS", 200)
         found = counts(*case, device="cpu")
     assert_same(found, plain_counts(*case))
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from igan_lib.errors import ConfigError, DataError
 from igan_lib.retrieval.bits import pack
-from igan_lib.retrieval.counting import counts
-from igan_lib.retrieval.evaluate import evaluate_retrieval, retrieval_from_counts
+from igan_lib.retrieval.protocols import evaluate_retrieval
 
 
 def argsort_ap(distances, relevant):
@@ -122,5 +121,4 @@ def test_tensors_packed_codes_devices_and_threads_give_the_same_outcome():
     assert evaluate_retrieval(pack(q >= 0), q_labels, pack(db >= 0), labels, places=(10,)) == expected
     assert evaluate_retrieval(*case, places=(10,), device="cpu") == expected
     assert evaluate_retrieval(*case, places=(10,), threads=2) == expected
-    assert retrieval_from_counts(counts(*case), places=(10,)) == expected
     assert json.loads(json.dumps(asdict(expected)))["map"] == expected.map

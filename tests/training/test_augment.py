@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from method_makers import Stub, stub_data
 
+from igan_lib.training import fit as training
 from igan_lib.training.augment import random_affine
+from igan_lib.training.schedule import Schedule
 
 
 def images(n=4, channels=1, size=28, seed=0):
@@ -81,3 +84,13 @@ def test_random_numbers_come_from_the_global_state():
     first, second = random_affine(x), random_affine(x)
     torch.manual_seed(3)
     assert torch.equal(random_affine(x), first) and not torch.equal(first, second)
+
+
+def test_the_trainer_augments_both_domains_and_only_where_asked(monkeypatch):
+    seen = []
+    monkeypatch.setattr(training, "random_affine", lambda x: seen.append(len(x)) or x)
+    for augment, expected in ((False, 0), (True, 1 + 2 * 3)):
+        seen.clear()
+        schedule = Schedule(batch_size=2, pretrain_steps=1, steps=3, augment=augment)
+        training.fit(Stub(), stub_data(), schedule, seed=0, progress=False)
+        assert seen == [2] * expected

@@ -10,7 +10,8 @@ from method_makers import Stub, one_sentence, stub_data
 
 from igan_lib.errors import ConfigError
 from igan_lib.training.batches import BalancedStream, BatchStream
-from igan_lib.training.fit import Schedule, fit
+from igan_lib.training.fit import fit
+from igan_lib.training.schedule import Schedule
 
 SIZES = {"n": st.integers(1, 30), "batch": st.integers(1, 70), "seed": st.integers(0, 10**6)}
 

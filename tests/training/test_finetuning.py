@@ -16,11 +16,14 @@ from igan_lib.data.images import to_unit_range
 from igan_lib.data.office31 import list_office31
 from igan_lib.errors import ConfigError, DataError, TrainingError
 from igan_lib.experiment.evaluation import recalibrated
-from igan_lib.experiment.run import build, preset, result_path, run
-from igan_lib.method.components import build_encoder
+from igan_lib.experiment.methods import build, pretrained
+from igan_lib.experiment.presets import preset
+from igan_lib.experiment.result import result_path
+from igan_lib.experiment.run import run
+from igan_lib.method.components import FineTunedEncoder, Pretrained, build_encoder
 from igan_lib.method.config import IGANConfig
+from igan_lib.method.hash_method import parameter_groups
 from igan_lib.method.igan import IGAN
-from igan_lib.training.finetuning import FineTunedEncoder, Pretrained, optimizer_groups, pretrained, set_learning_rate
 
 LITE = "efficientnet_lite0"
 
@@ -43,7 +46,9 @@ def finetuned_igan(**settings):
     torch.manual_seed(0)
     _, network = tiny_backbone()
     values = {"encoder": "mlp", "code_length": 8, "generator_width": 1, "discriminator_width": 1, "ramp": False}
-    return IGAN(IGANConfig(**(values | settings)), (3, 16, 16), 3, Pretrained(copy.deepcopy(network), 6, TINY))
+    return IGAN(
+        IGANConfig(**(values | settings)), (3, 16, 16), 3, Pretrained(copy.deepcopy(network), 6, TINY.mean, TINY.std)
+    )
 
 
 def batch():
@@ -123,19 +128,13 @@ def test_features_are_constants_as_targets_of_the_reconstruction():
 
 def test_every_parameter_is_in_one_group():
     method = finetuned_igan()
-    groups = optimizer_groups([method.net.encoder, method.net.encoder, method.net.classifier])
+    groups = parameter_groups([method.net.encoder, method.net.encoder, method.net.classifier], 0.5)
     numbers = [id(parameter) for group in groups for parameter in group["params"]]
     wanted = {id(parameter) for parameter in method.net.parameters()}
     assert len(numbers) == len(set(numbers)) and set(numbers) == wanted
-    assert [group["scale"] for group in groups] == [1.0, 0.1]
+    assert [group["lr"] for group in groups] == [0.5, 0.05]
     assert {id(p) for p in groups[1]["params"]} == {id(p) for p in method.net.encoder.backbone.parameters()}
-    assert [group["scale"] for group in optimizer_groups([method.g_s])] == [1.0]
-
-
-def test_rates_keep_their_ratio():
-    optimizer = torch.optim.SGD(optimizer_groups([finetuned_igan().net.encoder]), lr=1.0)
-    set_learning_rate(optimizer, 0.5)
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.5, 0.05])
+    assert [group["lr"] for group in parameter_groups([method.g_s], 0.5)] == [0.5]
 
 
 def test_statistics_are_re_estimated_without_dropout():
@@ -166,11 +165,8 @@ def test_same_seed_same_result_and_the_regime_changes_it(tiny_lite, tmp_path):
     assert histories[0] != histories[2]
 
 
-def test_the_regime_is_in_the_hash_and_frozen_is_as_before():
+def test_the_regime_is_in_the_hash():
     assert config().hash8 != config(regime="frozen").hash8
-    # As it was before there were regimes: the results that are committed keep their names.
-    weights = {"threshold": 0.9, "beta": 1.0, "adversarial": 0.1}
-    assert preset("amazon", "webcam", **weights, regime="frozen").hash8 == "fcf4c1dc"
 
 
 def test_images_without_a_backbone_are_not_finetuned():

@@ -16,7 +16,8 @@ from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
 from igan_lib.training import checkpoints
 from igan_lib.training.checkpoints import CHECKPOINT_FORMAT, Progress, load_checkpoint, parts_before, save_checkpoint
-from igan_lib.training.fit import Schedule, fit
+from igan_lib.training.fit import fit
+from igan_lib.training.schedule import Schedule
 
 INTERRUPTED = [name for name in runs.KILLS if name != "never"]
 
@@ -83,7 +84,7 @@ def stop_at(step):
 
 def small(**settings):
     torch.manual_seed(0)
-    sizes = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "steps": 4}
+    sizes = {"code_length": 8, "generator_width": 2, "discriminator_width": 2}
     return IGAN(IGANConfig(**(sizes | settings)), (1, 28, 28), 3)
 
 
@@ -103,16 +104,17 @@ def test_a_finished_checkpoint_gives_back_the_weights_without_a_step(tmp_path):
 
 def test_another_seed_of_the_process_does_not_matter_after_a_stop(tmp_path):
     data, states = make_pair(12).for_training(), []
+    augmented = SCHEDULE.model_copy(update={"augment": True})
     for stop in (None, 5):
         path = tmp_path / f"{stop}.pt"
         if stop:
             with pytest.raises(Stopped):
-                method = small(augment=True)
-                fit(method, data, SCHEDULE, seed=0, checkpoint=path, on_log=stop_at(stop), progress=False)
+                method = small()
+                fit(method, data, augmented, seed=0, checkpoint=path, on_log=stop_at(stop), progress=False)
             torch.manual_seed(99)
             torch.rand(7)
-        method = small(augment=True)
-        fit(method, data, SCHEDULE, seed=0, checkpoint=path, progress=False)
+        method = small()
+        fit(method, data, augmented, seed=0, checkpoint=path, progress=False)
         states.append(method.net.state_dict())
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
 

@@ -12,7 +12,8 @@ from igan_lib.errors import ConfigError, TrainingError
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
 from igan_lib.training import fit as training
-from igan_lib.training.fit import Schedule, fit, pick_device
+from igan_lib.training.fit import fit, pick_device
+from igan_lib.training.schedule import Schedule
 
 
 def indices(x):
@@ -21,16 +22,16 @@ def indices(x):
 
 def small(**settings):
     torch.manual_seed(0)
-    sizes = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "steps": 4, "threshold": 0.3}
+    sizes = {"code_length": 8, "generator_width": 2, "discriminator_width": 2, "threshold": 0.3}
     return IGAN(IGANConfig(**(sizes | settings)), (1, 28, 28), 3)
 
 
 SHORT = Schedule(pretrain_steps=2, steps=4, batch_size=6, log_every=1)
 
 
-def trained(pair, seed=0, **settings):
-    method = small(**settings)
-    history = fit(method, pair.for_training(), SHORT, seed=seed, progress=False)
+def trained(pair, seed=0, augment=False, **settings):
+    method, schedule = small(**settings), SHORT.model_copy(update={"augment": augment})
+    history = fit(method, pair.for_training(), schedule, seed=seed, progress=False)
     return method.state_dict(), history
 
 
@@ -43,7 +44,7 @@ def same(a, b):
 
 def test_the_loop_calls_the_method_in_order():
     stub = Stub()
-    fit(stub, stub_data(), Schedule(batch_size=2, pretrain_steps=2, steps=5, stage_steps=2), seed=0, progress=False)
+    fit(stub, stub_data(), Schedule(batch_size=2, pretrain_steps=2, steps=5, stages=3), seed=0, progress=False)
     stages = ["update", "update", "stage", "update", "update", "stage", "update"]
     assert stub.calls == ["pretrain", "pretrain", "finish", *stages]
     stub = Stub()

@@ -1,0 +1,229 @@
+"""The command line: `igan` or `python -m igan_lib` and run, show, table, report, readme, data, notebook, quickstart.
+
+Exit codes: 0 done, 1 a run or a notebook failed or a result is damaged, 2 wrong usage or wrong input.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from igan_lib.errors import ConfigError, IganError, NotebookError, TrainingError
+
+ROOT = Path(__file__).resolve().parent.parent  # igan_lib.files has it too, and loads a package that may be missing
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line, run the command and return the exit code; errors are one sentence on stderr."""
+    try:
+        arguments = _parser().parse_args(argv)
+        return arguments.command(arguments) or 0
+    except IganError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, (TrainingError, NotebookError)) else 2
+    except ModuleNotFoundError as error:
+        if (error.name or "igan_lib").partition(".")[0] == "igan_lib":
+            raise
+        remedy = "activate the environment (. .venv/bin/activate or conda activate igan), or make it: make quickstart"
+        print(f"error: Expected the package {error.name}, found none in {sys.executable}: {remedy}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m igan_lib", description="IGAN: domain adaptive hashing")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(function: Callable, text: str, **options: Any) -> argparse.ArgumentParser:
+        added = commands.add_parser(function.__name__.strip("_"), help=text, **options)
+        added.set_defaults(command=function)
+        return added
+
+    run = command(_run, "train and evaluate one configuration", allow_abbrev=False)
+    domains = "digits, mnist5k, mnist, usps, svhn, svhn7k, amazon, webcam, dslr, folder:PATH or npz:PATH"
+    methods = "igan (default), igan+, source-only, noda, dah, suh, itq, ba or uh-bdnn"
+    run.add_argument("source", help=domains)
+    run.add_argument("target", help="another one")
+    run.add_argument("--method", default="igan", help=methods)
+    run.add_argument("--seed", type=int, nargs="+", default=[0], metavar="N", help="one or more seeds (default 0)")
+    values = {"nargs": "+", "default": [], "metavar": "KEY=VALUE", "type": _assignment}
+    run.add_argument("--set", **values, help="replace values, as in: --set alpha=0.2")
+    run.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    run.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: torch's choice)")
+    run.add_argument("--download", action="store_true", help="let torchvision download what is missing")
+    run.add_argument("--quiet", action="store_true", help="no progress bar")
+    show = command(_show, "list the results that are there")
+    table = command(_table, "mean and interval over seeds, beside the paper, as Markdown")
+    table.add_argument("study", nargs="?", help="a table, such as table4 (default: all presets that were run)")
+    table.add_argument("--metric", default="target_accuracy", help="a key of the results' metrics, without a table")
+    report = command(_report, "one HTML file of tables, claims, figures and what is missing")
+    report.add_argument("--studies", help="names separated by commas (default: all tables)")
+    report.add_argument("--seeds", type=int, default=5, help="how many are wanted of each run (default 5)")
+    report.add_argument("--figures", type=Path, default=ROOT / "figures", help="folder (default: the project's)")
+    readme = command(_readme, "fill tables and times in README, docs and notebooks from the results")
+    command(_data, "what data are there, what is missing, how to get it")
+    notebook = command(_notebook, "execute a notebook headless, with checked parameters")
+    notebook.add_argument("notebook", type=Path)
+    notebook.add_argument("output", type=Path, help="the executed copy")
+    quickstart = command(_quickstart, "run notebook 00 on embedded data and print what came out")
+
+    for used in (table, report):
+        used.add_argument("--pairs", help="other pairs than the tables' own, as in mnist5k:digits,usps:digits")
+        used.add_argument("--backbone", default="efficientnet_lite0", help="of Office-31 (efficientnet_lite0)")
+        used.add_argument("--regime", default="frozen", help="of Office-31: frozen (default) or finetuned")
+    for used in (run, table, report):
+        used.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper")
+    for used in (run, show, table, report, readme):
+        used.add_argument("--results", type=Path, default=ROOT / "results", help="folder (default: the project's)")
+    for used in (notebook, quickstart):
+        used.add_argument("-p", dest="parameters", nargs="+", default=[], metavar="NAME=VALUE")
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    import torch  # where it is needed: help and usage errors come at once
+
+    from igan_lib.experiment.run import run
+
+    if arguments.threads is not None:
+        if arguments.threads < 1:
+            raise ConfigError(f"Expected at least 1 thread, found {arguments.threads}: give a positive number.")
+        torch.set_num_threads(arguments.threads)
+    where = {name: getattr(arguments, name) for name in ("device", "results", "download")}
+    for config in _configs(arguments):
+        result = run(config, progress=not arguments.quiet, **where)
+        print(f"{config.name}: {_metrics(result.metrics)}", flush=True)
+
+
+def _configs(arguments: argparse.Namespace) -> list[Any]:
+    """The configurations that the arguments of `run` ask for, one a seed."""
+    from igan_lib.experiment.presets import preset
+
+    named = {name: getattr(arguments, name) for name in ("source", "target", "profile", "method")}
+    return [preset(seed=seed, **named, **dict(arguments.set)) for seed in arguments.seed]
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """KEY=VALUE as a pair; the value is JSON where it parses as JSON, a string otherwise."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"Expected KEY=VALUE after --set, found {text!r}: write it as in alpha=0.2.")
+    if key in ("source", "target", "method", "profile", "seed"):
+        raise ConfigError(f"Expected another key after --set, found {key!r}: give it as the argument of that name.")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+
+
+def _metrics(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f} %" for name, value in metrics.items())
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from igan_lib.reproduction.results import is_stale, read_results
+
+    results, damaged = read_results(arguments.results / "runs")
+    for result in results:
+        mark = " (not a preset of this version)" if is_stale(result) else ""
+        print(f"{result.config.name}: {_metrics(result.metrics)}{mark}")
+    if not results and not damaged:
+        print(f"no results in {arguments.results / 'runs'}; make one with: python -m igan_lib run mnist5k digits")
+    return _print_damaged(damaged, missed=damaged)
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from igan_lib.reproduction.results import read_results
+    from igan_lib.reproduction.tables import summary
+
+    if arguments.study is not None:
+        (opened,) = _sweep(arguments, studies=(arguments.study,))[1]
+        opened.write()
+        print(opened.markdown())
+        return _print_damaged(opened.damaged, missed=opened.unread)
+    if arguments.pairs is not None:
+        raise ConfigError("Expected a table's name with --pairs, found none: name it, as in: table table4 --pairs ...")
+    results, damaged = read_results(arguments.results / "runs")
+    print(summary(results, arguments.profile, arguments.metric).to_markdown(index=False, disable_numparse=True))
+    return _print_damaged(damaged, missed=damaged)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from igan_lib.reproduction.report import write_report
+    from igan_lib.reproduction.results import read_results
+
+    sweep, opened = _sweep(arguments, seeds=arguments.seeds, studies=arguments.studies or None)
+    results, damaged = read_results(sweep.results / "runs")
+    write_report(sweep, arguments.figures, results, damaged)
+    print(sweep.report)
+    return _print_damaged(damaged, missed=damaged and [name for study in opened for name in study.unread])
+
+
+def _sweep(arguments: argparse.Namespace, **more: Any) -> tuple[Any, Iterator[Any]]:
+    """The sweep that is asked for, and its studies with the results that are there, opened one by one."""
+    from igan_lib import open_study
+    from igan_lib.reproduction.workflow import make_sweep
+
+    shared = ("profile", "pairs", "backbone", "regime", "results")
+    given = {name: getattr(arguments, name) for name in shared} | more
+    sweep = make_sweep({name: value for name, value in given.items() if value is not None})
+    return sweep, (open_study(name, **{key: getattr(sweep, key) for key in shared}) for name in sweep.studies)
+
+
+def _print_damaged(damaged: list[str], missed: list[str]) -> int:
+    """Print which files can't be read; 1 if an asked one is among them, since Snakemake removes a failure's output."""
+    for sentence in damaged:
+        print(f"error: {sentence}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def _readme(arguments: argparse.Namespace) -> int:
+    from igan_lib.reproduction.readme import fill
+    from igan_lib.reproduction.results import read_results
+
+    results, damaged = read_results(arguments.results / "runs")
+    if _print_damaged(damaged, missed=damaged):
+        return 1
+    folders = {ROOT / "docs": "*.md", ROOT / "notebooks": "*.ipynb", arguments.results / "notebooks": "*.ipynb"}
+    texts = [ROOT / "README.md", *(path for folder, kind in folders.items() for path in sorted(folder.glob(kind)))]
+    changed = [path for path in texts if fill(path, results, arguments.results)]
+    print("\n".join(f"filled {path}" for path in changed) or "everything was up to date")
+    return 0
+
+
+def _data(arguments: argparse.Namespace) -> None:
+    from igan_lib.data.data_root import domain_status
+
+    for status in domain_status():
+        print(f"{status.name:10} {'present' if status.present else 'missing'}  {status.where}")
+        if status.remedy:
+            print(f"{'':10} {status.remedy}")
+    print("Your own: folder:PATH (PATH/train/<class>/*.png, PATH/test/<class>/*.png) or npz:PATH (x_train, ...).")
+
+
+def _notebook(arguments: argparse.Namespace) -> None:
+    from igan_lib.experiment.notebooks import execute, parse_parameters
+
+    values = parse_parameters(arguments.parameters, arguments.notebook)
+    print(execute(arguments.notebook, arguments.output, values))
+
+
+def _quickstart(arguments: argparse.Namespace) -> None:
+    from igan_lib.experiment.notebooks import execute, parse_parameters
+
+    notebook = ROOT / "notebooks" / "00_quickstart.ipynb"
+    parameters = parse_parameters(arguments.parameters, notebook)
+    # The notebook's own defaults, and read as it reads them: from its folder.
+    usual = {"results": "../results/quickstart", "figures": "../results/quickstart/figures"}
+    results, figures = ((notebook.parent / parameters.get(name, usual[name])).resolve() for name in usual)
+    print("Training on embedded digits, a minute or two on two cores", flush=True)
+    output = execute(notebook, results / notebook.name, parameters)
+    print(f"\n{(results / 'quickstart.md').read_text(encoding='utf-8')}")
+    print(f"executed notebook: {os.path.relpath(output)}")
+    for figure in sorted(figures.glob("quickstart_*.png")):
+        print(f"figure:            {os.path.relpath(figure)}")

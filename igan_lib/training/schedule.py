@@ -1,0 +1,48 @@
+"""How long, in what portions and at which rates a method is trained; the one owner of `steps`. Loads no torch."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Schedule(BaseModel):
+    """What `fit` reads. Extra keys are refused, values are checked, instances are immutable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)  # strict: "7" is no number, 1 no truth value
+
+    batch_size: Annotated[int, Field(ge=2)] = 100  # 3.2: 100 for M <-> U, 200 for S -> M; of each domain
+    pretrain_steps: Annotated[int, Field(ge=0)] = 500  # not given; source-only training error is near zero by then
+    steps: Annotated[int, Field(ge=1)] = 1500  # adaptation steps, the length of ramp and decay; not given
+    stages: Annotated[int, Field(ge=1)] = 1  # 3.2: in each later one all but E is drawn anew; no number given
+    decay: Literal["cosine", "constant"] = "cosine"  # not given; without decay accuracy swings by points to the end
+    balanced: bool = False  # source batches with equally many images a class: Office-31, whose classes are uneven
+    augment: bool = False  # igan+: small random affine maps of both domains' images
+    log_every: Annotated[int, Field(ge=1)] = 25  # steps between two rows of the history
+    checkpoint_every: Annotated[int, Field(ge=1)] = 200  # a checkpoint costs milliseconds, a step tenths of seconds
+
+    def starts_stage(self, adapted: int) -> bool:
+        """Whether a second or later stage begins with the adaptation step `adapted`, counted from 0."""
+        return adapted > 0 and adapted % self._stage_steps == 0
+
+    def rate(self, adapted: int) -> float:
+        """The factor of all learning rates at the adaptation step `adapted`; the decay restarts with each stage."""
+        if self.decay == "constant":
+            return 1.0
+        start = adapted - adapted % self._stage_steps
+        return cosine_decay((adapted - start) / min(self._stage_steps, self.steps - start))
+
+    @property
+    def _stage_steps(self) -> int:
+        return -(-self.steps // self.stages)
+
+
+def cosine_decay(progress: float) -> float:
+    r"""The factor of the learning rates: $\frac{1}{2} (1 + \cos \pi p)$, from 1 at p = 0 to 0 at p = 1.
+
+    Not in the paper; half a cosine as in Loshchilov and Hutter (2017).
+
+    Args:
+        progress: p in [0, 1], the share of the stage's steps taken.
+    """
+    return 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,102 @@
+"""The docs tell the truth: links lead somewhere, commands and targets exist, hooks use the tested versions."""
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+TEXTS = {path.name: re.sub(r"<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL) for path in DOCS}
+CODE = {name: re.findall(r"^    (.+)$|`([^`]+)`", text, re.MULTILINE) for name, text in TEXTS.items()}
+LINES = ["".join(found) for name in CODE for found in CODE[name]]
+COMMANDS = sorted({line for line in LINES if "python -m igan_lib " in line})
+TARGETS = sorted({line.split()[1] for line in LINES if line.startswith("make ")})
+TITLES = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def test_each_document_is_there():
+    expected = ["benchmarks.md", "choices.md", "data.md", "reproducibility.md", "running.md", "selection.md"]
+    assert [path.name for path in DOCS] == expected
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_relative_link_leads_to_a_file(name):
+    links = re.findall(r"\]\(([^)]+)\)", TEXTS[name])
+    assert links
+    for link in links:
+        path, _, anchor = link.partition("#")
+        if not path.startswith("http"):
+            file = ROOT / "docs" / path if path else ROOT / "docs" / name
+            assert file.exists(), link
+            if anchor:
+                titles = TITLES.findall(file.read_text(encoding="utf-8"))
+                assert anchor in {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}, link
+
+
+@cache
+def help_of(command):
+    return subprocess.run(
+        [sys.executable, "-m", "igan_lib", command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_and_option_exists(line):
+    command, *words = shlex.split(line.partition("python -m igan_lib ")[2])
+    offered = set(re.findall(r"(?<!\w)--?[a-z-]+", help_of(command)))
+    assert {word for word in words if word.startswith("-")} <= offered
+
+
+def test_every_target_is_the_makefile_s():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    tables = re.search(r"^TABLES := ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)[1].replace("\\\n", " ").split()
+    known = {*tables, *re.findall(r"^([a-z0-9]+)[a-z0-9 ]*:", makefile, re.MULTILINE), "figure2"}
+    assert len(TARGETS) > 8 and set(TARGETS) <= known
+
+
+def test_values_of_choices_are_those_of_the_configuration():
+    from igan_lib.experiment.presets import preset
+
+    digits, office = preset("mnist", "usps"), preset("amazon", "webcam")
+    for name in ("v", "epsilon", "generator_width"):
+        assert re.search(rf"`{name}`[^|]* (is|are) {getattr(digits, name):g} ", TEXTS["choices.md"]), name
+    assert f"`threshold` is {digits.threshold:g}, on Office-31 {office.threshold:g}" in TEXTS["choices.md"]
+    assert f"{digits.adversarial:g}, on Office-31 {office.adversarial:g}" in TEXTS["choices.md"]
+    assert f"`alpha` {digits.alpha:g}, `beta` {digits.beta:g}, `chi` {digits.chi:g}" in TEXTS["choices.md"]
+    assert f"`stages` is {digits.stages}" in TEXTS["choices.md"]
+
+
+def test_settings_that_are_named_exist():
+    from igan_lib.experiment.presets import ExperimentConfig
+
+    used = [word for command in COMMANDS if "--set" in command for word in shlex.split(command)]
+    names = {word.partition("=")[0] for word in used if "=" in word}
+    names |= set(re.findall(r"\(`([a-z_]+)`\)", TEXTS["choices.md"]))
+    assert len(names) > 10 and names <= set(ExperimentConfig.model_fields)
+
+
+@pytest.mark.parametrize("profile", ["smoke", "quick", "cpu", "paper"])
+def test_profiles_have_the_steps_that_are_written(profile):
+    from igan_lib.experiment.presets import PROFILES
+
+    (line,) = [line for line in TEXTS["running.md"].splitlines() if line.startswith(f"| `{profile}` |")]
+    steps = [int(number.replace(",", "")) for number in line.split("|")[3].split("+")]
+    assert steps == [PROFILES[profile][name] for name in ("pretrain_steps", "steps")]
+
+
+def test_hooks_use_the_versions_that_were_tested():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    pins = {pin for hook in hooks for pin in hook["additional_dependencies"]}
+    tested = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert {hook["id"] for hook in hooks} == {"ruff-check", "ruff-format", "nbstripout"}
+    assert {pin for pin in pins if pin.startswith("ruff")} <= set(tested)
+    (strip,) = [hook for hook in hooks if hook["id"] == "nbstripout"]
+    assert "metadata.papermill" in strip["entry"]
+    assert re.match(strip["files"], "notebooks/00_quickstart.ipynb")
+    assert not re.match(strip["files"], "results/notebooks/00_quickstart.ipynb")
