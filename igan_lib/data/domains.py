@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from igan_lib.data import readers
+from igan_lib.data import own_data, readers
 from igan_lib.data.data_root import NAMED_DOMAINS, DomainStatus, data_root, domain_status, find_own, resolve_root
 from igan_lib.data.images import check_format, check_range, convert_images, to_unit_range
 from igan_lib.data.office31 import OFFICE_DOMAINS
-from igan_lib.errors import ConfigError, DataError
+from igan_lib.data.splits import RawDomain, stratified
+from igan_lib.errors import DataError
 
 __all__ = [
     "NAMED_DOMAINS",
@@ -254,7 +254,7 @@ def _load(name: str, size: int, channels: int, root: Path | None, download: bool
     return Domain(name, *splits, class_names=raw.class_names)
 
 
-def _read(name: str, size: int, channels: int, root: Path | None, download: bool) -> readers.RawDomain:
+def _read(name: str, size: int, channels: int, root: Path | None, download: bool) -> RawDomain:
     kind, _, path = name.partition(":")
     if name == "digits":
         return readers.read_digits()
@@ -266,9 +266,9 @@ def _read(name: str, size: int, channels: int, root: Path | None, download: bool
         read = {"mnist": readers.read_mnist, "usps": readers.read_usps, "svhn": readers.read_svhn}[name]
         return read(resolve_root(root), download)
     if kind == "npz" and path:
-        return readers.read_npz(find_own(path, root, "file"))
+        return own_data.read_npz(find_own(path, root, "file"))
     if kind == "folder" and path:
-        return readers.read_folder(find_own(path, root, "folder"), size, channels)
+        return own_data.read_folder(find_own(path, root, "folder"), size, channels)
     if name in OFFICE_DOMAINS:
         raise DataError(
             f"Expected a domain whose images have one size, found {name} of Office-31, which enters through a "
@@ -280,7 +280,7 @@ def _read(name: str, size: int, channels: int, root: Path | None, download: bool
     raise DataError(f"Expected a domain among {', '.join(known)}, found {name!r}: {hint}")
 
 
-def _check_classes(name: str, raw: readers.RawDomain) -> None:
+def _check_classes(name: str, raw: RawDomain) -> None:
     """At least two classes of different names, and all of them among the training labels."""
     names = raw.class_names
     if len(set(names)) != len(names) or len(names) < 2:
@@ -293,26 +293,3 @@ def _check_classes(name: str, raw: readers.RawDomain) -> None:
             f"Expected each label from 0 to {len(names) - 1} among the training labels of {name}, found no {absent}: "
             "number the classes from 0 on without gaps."
         )
-
-
-def stratified(labels: np.ndarray, limit: int | None, class_names: tuple[str, ...]) -> np.ndarray:
-    """Indices, ascending, of at most `limit` images: those of the lowest rank in their class, as a share of it.
-
-    Args:
-        labels: int64, N, each class present; limit: None keeps all.
-
-    Raises:
-        ConfigError: the limit is below one image a class.
-    """
-    if limit is None:
-        return np.arange(len(labels))
-    if limit < len(class_names):
-        raise ConfigError(
-            f"Expected a limit of at least {len(class_names)} images, one a class, found {limit}: "
-            "raise it or leave it out."
-        )
-    share = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        share[members] = np.arange(len(members)) / len(members)
-    return np.sort(np.argsort(share, kind="stable")[:limit])

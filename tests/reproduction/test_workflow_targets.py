@@ -31,12 +31,12 @@ def test_targets_by_name_ask_for_what_they_show(tmp_path, target, keys, runs, ru
     assert planned(found.stdout) == expected, found.stderr
 
 
-def readme_commands(start):
-    return re.findall(rf"^    ({start} .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def written_commands(start):
+    return re.findall(rf"^ *({start} .*)$", (ROOT / "docs" / "running.md").read_text(), re.MULTILINE)
 
 
 def test_slurm_gets_every_run_and_makes_the_tables_here(tmp_path):
-    (line,) = readme_commands("snakemake --executor slurm")
+    (line,) = written_commands("snakemake --executor slurm")
     words = shlex.split(line)[1:]
     options, target = words[: words.index("--config")], words[-1]
     found = call(
