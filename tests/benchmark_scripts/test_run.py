@@ -8,7 +8,7 @@ import torch
 from benchmark_makers import load_benchmark
 
 from igan_lib.method.config import ALL_LOSSES
-from igan_lib.reproduction.studies import TABLE4
+from igan_lib.reproduction.studies import STUDIES
 
 SIZES = {"28 pixels, batches of 100, lenet": (100, 1, 28, 28), "32 pixels, batches of 200, conv4": (200, 1, 32, 32)}
 
@@ -37,10 +37,10 @@ def test_rows_of_table_4_are_measured_alone_and_the_rest_is_kept(benchmark, monk
     sys.argv += ["--output", str(output)]
     benchmark.main()
     found = json.loads(output.read_text())
-    labels = [row.label for row in TABLE4.rows]
+    labels = [row.label for row in STUDIES["table4"].rows]
     assert found["cpu"]["losses_ms"] == {size: dict.fromkeys(labels, pytest.approx(6)) for size in SIZES}
     assert found["cpu"]["step"] == {"step_ms": 1.0} and found["threads"] == torch.get_num_threads() == before
     assert [tuple(x_s.shape) for _, x_s in seen] == [shape for shape in SIZES.values() for _ in labels]
-    losses = [row.settings.get("losses", ALL_LOSSES) for row in TABLE4.rows]
+    losses = [row.settings.get("losses", ALL_LOSSES) for row in STUDIES["table4"].rows]
     assert [method.config.losses for method, _ in seen] == losses * 2
     assert [method.config.encoder for method, _ in seen] == ["lenet"] * 5 + ["conv4"] * 5

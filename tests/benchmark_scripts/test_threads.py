@@ -13,13 +13,22 @@ def benchmark(monkeypatch):
 
 
 def test_a_tiny_run_writes_and_prints_the_ratio(benchmark, monkeypatch, tmp_path, capsys):
+    measured = {}
+
+    def steps_a_second(processes, threads, steps):
+        measured[processes] = measure(processes, threads, steps)
+        return measured[processes]
+
+    measure = benchmark.steps_a_second
+    monkeypatch.setattr(benchmark, "steps_a_second", steps_a_second)
     output = tmp_path / "out.json"
     monkeypatch.setattr(sys, "argv", ["threads.py", "--steps", "2", "--rounds", "1", "--output", str(output)])
     benchmark.main()
     found = json.loads(output.read_text())
     rates = found["steps_a_second"]
     assert set(rates) == {"many runs", "one run"} and min(rates.values()) > 0 and found["cores"] == 2
-    assert found["ratio"] == pytest.approx(rates["many runs"] / rates["one run"], rel=0.01)
+    # of the rates as they were measured: on a busy machine they are small, and rounded ones have another ratio
+    assert found["ratio"] == round(measured[2] / measured[1], 3)
     assert found["ratio_low"] == found["ratio"] == found["ratio_high"]
     assert f"take {found['ratio']:.2f} times the steps" in capsys.readouterr().out
 
