@@ -7,8 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-
-from igan_lib.plots.style import luminance
+from seaborn.utils import relative_luminance
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is installed")
@@ -70,5 +69,7 @@ def faults(seen):
 
 def contrast(*colours):
     """The contrast ratio of WCAG 2.1 of two colours as a browser computes them, such as rgb(34, 34, 34)."""
-    levels = sorted(luminance([int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]) for colour in colours)
+    levels = sorted(
+        relative_luminance([int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]) for colour in colours
+    )
     return (levels[1] + 0.05) / (levels[0] + 0.05)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
@@ -19,7 +20,6 @@ from igan_lib.plots.style import (
     bare,
     class_colour,
     new_figure,
-    text_colour,
     tiles,
 )
 
@@ -147,14 +147,13 @@ def accuracy_matrices(tables: Mapping[str, pd.DataFrame]) -> Figure:
     n = max(len(table) for table in tables.values())
     fig, axes = new_figure(1, len(tables), size=(WIDTH, WIDTH / len(tables) * min(1, (n + 2) / (n + 3)) + 0.4))
     for ax, (title, table) in zip(axes[0], tables.items(), strict=True):
-        drawn = ax.imshow(table, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         bare(ax)
-        ax.set_xticks(range(len(table.columns)), [short_name(name) for name in table.columns])
-        ax.set_yticks(range(len(table.index)), [short_name(name) for name in table.index])
-        for (row, column), value in np.ndenumerate(table.to_numpy()):
-            weight = "bold" if table.index[row] == table.columns[column] else "normal"
-            colour = text_colour(drawn.to_rgba(value))
-            ax.text(column, row, f"{value:.0f}", ha="center", va="center", weight=weight, color=colour)
+        named = table.rename(index=short_name, columns=short_name)
+        sns.heatmap(named, ax=ax, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False)
+        same = [index == column for index in table.index for column in table.columns]
+        for text, bold in zip(ax.texts, same, strict=True):
+            text.set_weight("bold" if bold else "normal")
+        ax.tick_params(axis="y", labelrotation=0)
         ax.set(title=title, xlabel="tested on", ylabel="trained on")
         ax.xaxis.label.set_color(TARGET_COLOUR)
         ax.yaxis.label.set_color(SOURCE_COLOUR)

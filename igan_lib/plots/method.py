@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -20,7 +22,6 @@ from igan_lib.plots.style import (
     bare,
     class_colour,
     new_figure,
-    text_colour,
 )
 
 
@@ -28,13 +29,11 @@ def value_matrices(panels: Mapping[str, ArrayLike], labels: Sequence[str], *, li
     """Small square matrices side by side with their values written in; blue is -limit, white 0, red +limit."""
     fig, axes = new_figure(1, len(panels), size=(WIDTH, WIDTH / len(panels) + 0.3))
     for ax, (title, matrix) in zip(axes[0], panels.items(), strict=True):
-        drawn = ax.imshow(as_array(matrix), cmap="RdBu_r", vmin=-1.25 * limit, vmax=1.25 * limit)
         bare(ax)
-        ax.set_xticks(range(len(labels)), labels)
-        ax.set_yticks(range(len(labels)), labels)
-        for (row, column), value in np.ndenumerate(as_array(matrix)):
-            place = {"ha": "center", "va": "center", "fontsize": 13}
-            ax.text(column, row, f"{value:.3g}", color=text_colour(drawn.to_rgba(value)), **place)
+        table = pd.DataFrame(as_array(matrix), labels, labels)
+        ends = {"vmin": -1.25 * limit, "vmax": 1.25 * limit, "cmap": "RdBu_r", "cbar": False}
+        sns.heatmap(table, ax=ax, annot=True, fmt=".3g", annot_kws={"fontsize": 13}, square=True, **ends)
+        ax.tick_params(axis="y", labelrotation=0)
         ax.set_title(title)
     return fig
 

@@ -10,9 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike
 
 from igan_lib.files import atomic_path
@@ -76,22 +74,6 @@ def use_style() -> None:
 def class_colour(label: int) -> str:
     """The colour of a class, the same in every figure."""
     return CLASS_COLOURS[label % len(CLASS_COLOURS)]
-
-
-def text_colour(background: ColorType) -> str:
-    """White or `INK`, whichever is read more easily on this background: white below a luminance of 0.36.
-
-    The contrast ratio of WCAG 2.1 would keep dark letters down to 0.25; on the middle blues of a heat map these are
-    hard to read.
-    """
-    return "white" if luminance(background) < 0.36 else INK
-
-
-def luminance(colour: ColorType) -> float:
-    """Relative luminance of a colour, 0 (black) to 1 (white), as WCAG 2.1 defines it."""
-    rgb = np.array(to_rgb(colour))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def new_figure(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: Any) -> tuple[Figure, Any]:
