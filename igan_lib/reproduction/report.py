@@ -19,9 +19,9 @@ from igan_lib.files import write_text
 from igan_lib.reproduction.claims import SHOWN, claim_parts, decide
 from igan_lib.reproduction.estimate import VERDICTS
 from igan_lib.reproduction.opened import OpenStudy, open_study
-from igan_lib.reproduction.paper import averages
+from igan_lib.reproduction.paper import SLIPS, averages
 from igan_lib.reproduction.results import frame
-from igan_lib.reproduction.sentences import CLAIMS, SLIPS
+from igan_lib.reproduction.sentences import CLAIMS
 from igan_lib.reproduction.studies import STUDIES, office_studies
 from igan_lib.reproduction.tables import wide_differences, write_csv
 from igan_lib.reproduction.workflow import Sweep, read_failures

@@ -114,7 +114,7 @@ def _ablation(name: str, title: str, **settings: Any) -> Study:
     rows = []
     for losses, printed in paper.TABLE4.items():
         # The last row is the whole method: as a preset, without a mention of its losses.
-        chosen = settings | ({} if losses == ALL_LOSSES else {"losses": losses})
+        chosen = settings | ({} if tuple(losses) == ALL_LOSSES else {"losses": tuple(losses)})
         rows.append(Row(paper.sum_of(losses), settings=chosen, paper={} if settings else printed, reason=reason))
     return Study(name, title, tuple(rows), DIGITS, differences="above")
 

@@ -8,9 +8,9 @@ from claim_makers import results, table4
 from igan_lib.data.domains import data_root
 from igan_lib.reproduction.claims import claim_parts, decide, verdict_of
 from igan_lib.reproduction.estimate import VERDICTS
-from igan_lib.reproduction.paper import AVERAGES, TABLES, averages
+from igan_lib.reproduction.paper import AVERAGES, SLIPS, TABLES, averages
 from igan_lib.reproduction.results import frame
-from igan_lib.reproduction.sentences import AVERAGE, CLAIMS, SLIPS
+from igan_lib.reproduction.sentences import AVERAGE, CLAIMS
 from igan_lib.reproduction.studies import A_W, M_U, S_M, S_M_PART, STUDIES, U_M, W_A, office_studies
 
 every_claim = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
@@ -181,7 +181,7 @@ def test_every_cell_and_average_is_as_printed():
             (_, *heads, _), *rows = block
             columns = ["->".join(domains[end.strip()] for end in head.split("→")) for head in heads]
             for name, *cells, average in rows:
-                losses = tuple(name.replace("L_", "").split("+"))
+                losses = "".join(name.replace("L_", "").split("+"))
                 key = losses if caption[1] == "Table 4" else names.get(name, name)
                 numbers = {column: float(cell) for column, cell in zip(columns, cells, strict=True) if cell != "-"}
                 read.setdefault(caption[1], {})[key] = (numbers, float(average))

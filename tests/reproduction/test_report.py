@@ -14,9 +14,10 @@ from claim_makers import results, table4
 from igan_lib.cli import main
 from igan_lib.reproduction.claims import claim_parts
 from igan_lib.reproduction.estimate import VERDICTS
+from igan_lib.reproduction.paper import SLIPS
 from igan_lib.reproduction.report import formula, pictures, provenance_lines, write_report
 from igan_lib.reproduction.results import frame, read_results
-from igan_lib.reproduction.sentences import CLAIMS, SLIPS
+from igan_lib.reproduction.sentences import CLAIMS
 from igan_lib.reproduction.studies import A_D, A_W, M_U, STUDIES, U_M, W_A
 from igan_lib.reproduction.tables import differences, study_table, wide, wide_differences
 from igan_lib.reproduction.workflow import make_sweep
