@@ -114,7 +114,7 @@ for seed in range(sweep.seeds):
         output:
             f"{sweep.results}/runs/{{run,.+-s{seed}-[^-]+}}.json",
         log:
-            sweep.run_log("{run}"),
+            sweep.log_of(sweep.results / "runs" / "{run}.json"),
         params:
             command=run_command,
         threads: 1
@@ -147,7 +147,7 @@ for study in sweep.chosen():
         output:
             table_files(study),
         log:
-            sweep.table_log(study),
+            sweep.log_of(sweep.tables / f"{study.name}.csv"),
         params:
             command=shlex.join(IGAN + sweep.table_arguments(study)),
         priority: sweep.seeds + 1
@@ -182,7 +182,7 @@ for notebook in sweep.notebooks():
         output:
             sweep.copy_of(notebook),
         log:
-            sweep.notebook_log(notebook),
+            sweep.log_of(sweep.copy_of(notebook)),
         params:
             command=shlex.join(IGAN + sweep.notebook_arguments(notebook)),
         threads: 1  # Snakemake tells the kernel so: a network whose checkpoint is missing is trained as by its run
@@ -206,7 +206,7 @@ rule write_report:
         sweep.report.with_name("claims.csv"),
         sweep.report.with_name("claims_parts.csv"),
     log:
-        sweep.results / "logs" / "report.log",
+        sweep.log_of(sweep.report),
     params:
         command=shlex.join(IGAN + sweep.report_arguments()),
     message:
@@ -224,14 +224,10 @@ def asked():
 # and one whose run failed might train it again. Their copies and figures stay as they were, never newer than their
 # tables, so that they are made as soon as the runs are there, or at once with holes=yes.
 onerror:
-    for item in sweep.note_unfinished(asked()):
-        print(f"not finished: {item.name}: {item.cause} (log: {item.log})", file=sys.stderr)
+    for item in sweep.unfinished(asked()):
+        print("not finished: {name}: {cause} (log: {log})".format(**item), file=sys.stderr)
     sweep.write_tables_with_holes(asked())
     if "report" in asked():
         subprocess.run([*IGAN, *sweep.report_arguments()], check=False)
     if not sweep.holes and asked() & {notebook.name for notebook in sweep.notebooks()}:
         print("Figures and notebooks of what did not finish are as before: holes=yes makes them.", file=sys.stderr)
-
-
-onsuccess:
-    sweep.note_unfinished(asked())

@@ -24,7 +24,7 @@ from igan_lib.reproduction.results import frame
 from igan_lib.reproduction.sentences import CLAIMS
 from igan_lib.reproduction.studies import STUDIES, office_studies
 from igan_lib.reproduction.tables import wide_differences, write_csv
-from igan_lib.reproduction.workflow import Sweep, read_failures
+from igan_lib.reproduction.workflow import Sweep
 
 # The pictures that belong to a table, and the others with a heading; one that was not drawn yet is left out.
 STUDY_FIGURES = {
@@ -98,7 +98,7 @@ def write_report(sweep: Sweep, figures: Path, results: list[RunResult], damaged:
         slips=SLIPS,
         averages=averages(),
         provenance=provenance_lines(result for result in results if result.config.profile == sweep.profile),
-        failures=read_failures(sweep.tables / "failures.json"),
+        failures=[item | {"log": item["log"].replace(str(sweep.results), "results")} for item in sweep.unfinished()],
         # Where the results lie on this machine says nothing on another.
         damaged=[sentence.replace(str(sweep.results), "results") for sentence in damaged],
     )

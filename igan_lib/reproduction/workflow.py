@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
 from igan_lib.experiment.result import RESULTS, result_path
-from igan_lib.files import write_text
 from igan_lib.reproduction.notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
 from igan_lib.reproduction.pairs import pairs_text, parse_pairs
 from igan_lib.reproduction.studies import (
@@ -25,15 +23,6 @@ from igan_lib.reproduction.studies import (
     on_pairs,
     own_folder,
 )
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """A run, table or notebook that was begun and left nothing: its name, one line that says why, and its log."""
-
-    name: str
-    cause: str
-    log: Path
 
 
 class Sweep(BaseModel):
@@ -152,17 +141,9 @@ class Sweep(BaseModel):
         given = [f"{name}={value}" for name, value in values.items() if value != usual[name]]
         return ["notebook", str(notebook.file), str(self.copy_of(notebook)), *(["-p", *given] if given else [])]
 
-    def run_log(self, name: str) -> Path:
-        """The log of the run called `name`."""
-        return self.results / "logs" / f"{name}.log"
-
-    def table_log(self, study: Study) -> Path:
-        """The log of a table, in folders as `tables` has them."""
-        return self.results / "logs" / self.tables.relative_to(self.results) / f"{study.name}.log"
-
-    def notebook_log(self, notebook: Notebook) -> Path:
-        """The log of a notebook, in folders as their copies have them."""
-        return self.results / "logs" / self.copy_of(notebook).relative_to(self.results).with_suffix(".log")
+    def log_of(self, output: Path) -> Path:
+        """The log of what makes a file of the results, in folders as these are."""
+        return self.results / "logs" / output.relative_to(self.results).with_suffix(".log")
 
     @property
     def slots(self) -> int:
@@ -185,39 +166,20 @@ class Sweep(BaseModel):
                 dealt[name] = (row + pair) % self.gpus
         return dealt
 
-    def unfinished(self, asked: Collection[str]) -> list[Unfinished]:
-        """The tables and notebooks among `asked`, and the runs of these tables, that have a log and left no result."""
-        left = {}
+    def outputs(self, asked: Collection[str] | None = None) -> dict[str, Path]:
+        """Name -> file of the tables and notebooks among `asked` and of the runs of these tables; None: of all."""
+        files: dict[str, Path] = {}
         for study in self.chosen():
-            if study.name not in asked:
-                continue
-            for name, config in self.runs(study).items():
-                if not result_path(config, self.results).exists():
-                    left[name] = self.run_log(name)
-            if not (self.tables / f"{study.name}.csv").exists():
-                left[study.name] = self.table_log(study)
-        for notebook in self.notebooks():
-            if notebook.name in asked and not self.copy_of(notebook).exists():
-                left[notebook.name] = self.notebook_log(notebook)
-        return [Unfinished(name, last_words(log), log) for name, log in left.items() if log.exists()]
+            if asked is None or study.name in asked:
+                files |= {name: result_path(config, self.results) for name, config in self.runs(study).items()}
+                files[study.name] = self.tables / f"{study.name}.csv"
+        books = [notebook for notebook in self.notebooks() if asked is None or notebook.name in asked]
+        return files | {notebook.name: self.copy_of(notebook) for notebook in books}
 
-    def note_unfinished(self, asked: Collection[str]) -> list[Unfinished]:
-        """Write to failures.json beside the tables what is unfinished, or remove that file when nothing is.
-
-        That is what is unfinished of `asked`, and what an earlier call for other tables noted and is still missing.
-
-        Returns:
-            Of `asked` alone.
-        """
-        path, unfinished = self.tables / "failures.json", self.unfinished(asked)
-        noted = {row["name"] for row in read_failures(path)}
-        everything = [part.name for part in (*self.chosen(), *self.notebooks())]
-        others = [item for item in self.unfinished(everything) if item.name in noted and item not in unfinished]
-        rows = [{"name": item.name, "cause": item.cause, "log": str(item.log)} for item in (*unfinished, *others)]
-        path.unlink(missing_ok=True)
-        if rows:
-            write_text(path, json.dumps(rows, indent=1) + "\n")
-        return unfinished
+    def unfinished(self, asked: Collection[str] | None = None) -> list[dict[str, str]]:
+        """Name, cause and log of those `outputs` that were begun, so that a log is there, and left no file."""
+        logs = {name: self.log_of(file) for name, file in self.outputs(asked).items() if not file.exists()}
+        return [{"name": n, "cause": last_words(log), "log": str(log)} for n, log in logs.items() if log.exists()]
 
     def write_tables_with_holes(self, asked: Collection[str]) -> None:
         """Write the tables among `asked` that wait for a run, from the runs that are there.
@@ -242,11 +204,6 @@ def last_words(log: Path) -> str:
     if not lines:
         return "no message: it was killed, or is still running"
     return errors[-1].removeprefix("error: ") if errors else lines[-1]
-
-
-def read_failures(path: Path) -> list[dict[str, str]]:
-    """Name, cause and log of each thing that `Sweep.note_unfinished` noted; none without the file."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
 def make_sweep(values: Mapping[str, Any]) -> Sweep:

@@ -21,7 +21,7 @@ def test_tables(study, tmp_path):
 
 
 def test_no_table_is_left_of_a_study_that_is_gone():
-    others = {"figure2.csv", "failures.json"}  # of notebook 08; of a call of the workflow in this checkout
+    others = {"figure2.csv"}  # of notebook 08
     kept = {path.name for path in (RESULTS / "tables").iterdir() if path.is_file()}
     assert kept - others == {name for study in STUDIES.values() for name in study.files}
 

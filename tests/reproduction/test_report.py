@@ -28,7 +28,6 @@ PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 CAUSE = "Expected <one> | found none: get it."
-FAILED = json.dumps([{"name": "igan-a-b-cpu-s0-12345678", "cause": CAUSE, "log": "results/logs/x.log"}])
 
 
 class Page(HTMLParser):
@@ -77,7 +76,9 @@ def sweep(tmp_path_factory):
     steps = {"28 pixels": {"L_c": 50.4, "L_c+L_s+L_h+L_a": 130.6}, "32 pixels": {"L_c": 200.0}}
     (sweep.results / "benchmarks.json").write_text(json.dumps({"cpu": {"losses_ms": steps}}))
     sweep.tables.mkdir()
-    (sweep.tables / "failures.json").write_text(FAILED)
+    log = sweep.log_of(sweep.outputs({"table1"})["table1"])
+    log.parent.mkdir(parents=True)
+    log.write_text(f"error: {CAUSE}\n")
     (folder / "figures").mkdir()
     for name in ("table4", "figure2"):
         (folder / "figures" / f"{name}.png").write_bytes(PNG)

@@ -21,7 +21,6 @@ from igan_lib.reproduction.pairs import pairs_text, parse_pairs
 from igan_lib.reproduction.studies import STUDIES
 from igan_lib.reproduction.workflow import (
     make_sweep,
-    read_failures,
     run_arguments,
     visible_device,
 )
@@ -42,6 +41,14 @@ SETTINGS = {
     "size": st.sampled_from([28, 32]),
     "generators": st.sampled_from(["one", "two"]),
 }
+
+
+def log_of_table(plan, name="table1"):
+    return plan.log_of(plan.tables / f"{name}.csv")
+
+
+def log_of_run(plan, config):
+    return plan.log_of(result_path(config, plan.results))
 
 
 def sweep(**values):
@@ -192,8 +199,8 @@ def test_tables_of_other_profiles_and_pairs_lie_in_folders_of_their_own(tmp_path
 
 def test_logs_of_a_table_are_told_apart_as_the_tables_are(tmp_path):
     plans = [sweep(results=tmp_path), sweep(results=tmp_path, profile="quick"), make_sweep({"results": tmp_path})]
-    logs = {plan.table_log(STUDIES["table1"]) for plan in plans} | {plans[0].run_log("table1")}
-    assert len(logs) == 4 and all(tmp_path / "logs" in log.parents for log in logs)
+    logs = {log_of_table(plan) for plan in plans}
+    assert len(logs) == 3 and all(tmp_path / "logs" in log.parents for log in logs)
 
 
 def test_figures_and_copies_are_told_apart_as_the_tables_are(tmp_path):
@@ -202,7 +209,7 @@ def test_figures_and_copies_are_told_apart_as_the_tables_are(tmp_path):
         own = plan.tables.relative_to(tmp_path / "tables")
         assert plan.pictures == tmp_path / "figures" / own
         assert plan.copy_of(NOTEBOOKS[0]) == tmp_path / "notebooks" / own / "04_table1_digits.ipynb"
-        assert plan.notebook_log(NOTEBOOKS[0]) == tmp_path / "logs" / "notebooks" / own / "04_table1_digits.log"
+        assert plan.log_of(plan.copy_of(NOTEBOOKS[0])) == tmp_path / "logs" / "notebooks" / own / "04_table1_digits.log"
 
 
 # ---------------------------------------------------------------- notebooks
@@ -303,25 +310,25 @@ def begun(tmp_path):
         "",
     ]
     for config, text in zip(configs, logs, strict=False):
-        write_text(plan.run_log(config.name), text)
+        write_text(log_of_run(plan, config), text)
     return plan, configs
 
 
 def test_runs_with_a_log_and_no_result_are_unfinished(begun):
     plan, configs = begun
     found = plan.unfinished({"table1"})
-    assert [item.name for item in found] == [config.name for config in configs[2:5]]
-    assert [item.log for item in found] == [plan.run_log(config.name) for config in configs[2:5]]
-    assert [item.cause for item in found[:2]] == ["Expected x, found y: do z.", "ValueError: bad"]
-    assert "killed" in found[2].cause
+    assert [item["name"] for item in found] == [config.name for config in configs[2:5]]
+    assert [item["log"] for item in found] == [str(log_of_run(plan, config)) for config in configs[2:5]]
+    assert [item["cause"] for item in found[:2]] == ["Expected x, found y: do z.", "ValueError: bad"]
+    assert "killed" in found[2]["cause"]
 
 
 def test_a_table_with_a_log_and_no_file_is_unfinished(begun):
     plan, configs = begun
     finish(plan, configs)
-    write_text(plan.table_log(STUDIES["table1"]), "error: Expected a whole result, found a part: delete it.")
+    write_text(log_of_table(plan), "error: Expected a whole result, found a part: delete it.")
     (found,) = plan.unfinished({"table1"})
-    assert (found.name, found.cause) == ("table1", "Expected a whole result, found a part: delete it.")
+    assert (found["name"], found["cause"]) == ("table1", "Expected a whole result, found a part: delete it.")
     write_text(plan.tables / "table1.csv", "")
     assert plan.unfinished({"table1"}) == []
 
@@ -329,9 +336,9 @@ def test_a_table_with_a_log_and_no_file_is_unfinished(begun):
 def test_a_notebook_with_a_log_and_no_copy_is_unfinished(tmp_path):
     plan = make_sweep({"results": tmp_path, "studies": "table1"})
     notebook = plan.notebooks()[0]
-    write_text(plan.notebook_log(notebook), "error: 04_table1_digits.ipynb failed in cell In [4].")
+    write_text(plan.log_of(plan.copy_of(notebook)), "error: 04_table1_digits.ipynb failed in cell In [4].")
     (found,) = plan.unfinished({"table1", notebook.name})
-    assert (found.name, found.cause) == (notebook.name, "04_table1_digits.ipynb failed in cell In [4].")
+    assert (found["name"], found["cause"]) == (notebook.name, "04_table1_digits.ipynb failed in cell In [4].")
     assert plan.unfinished({"table1"}) == []
     write_text(plan.copy_of(notebook), "{}")
     assert plan.unfinished({notebook.name}) == []
@@ -341,34 +348,12 @@ def test_what_was_not_asked_for_is_not_told(begun):
     plan, configs = begun
     both = make_sweep(plan.model_dump() | {"studies": "table1,table4"})
     old = next(config for name, config in both.runs(both.chosen()[1]).items() if config not in configs)
-    write_text(both.run_log(old.name), "error: Expected x, found y: do z.")
-    write_text(both.table_log(STUDIES["table4"]), "error: of an earlier call")
-    assert {item.name for item in both.unfinished({"table1", "run_seed0"})} == {c.name for c in configs[2:5]}
-    assert {old.name, "table4"} <= {item.name for item in both.unfinished({"table4"})}
-    both.note_unfinished({"table1"})
-    assert old.name not in (both.tables / "failures.json").read_text()
-
-
-def test_a_failure_stays_on_the_list_until_its_result_is_there(begun):
-    plan, configs = begun
-    both = make_sweep(plan.model_dump() | {"studies": "table1,table4"})
-    path = both.tables / "failures.json"
-    noted = [item.name for item in both.note_unfinished({"table1"})]
-    assert len(noted) == 3
-    # A later call for another table: its own list comes first, and what it returns, which is printed, is its own alone.
-    ours = both.runs(both.chosen()[1])
-    other = next(config for config in ours.values() if config not in configs)
-    write_text(both.run_log(other.name), "error: Expected a|b, found c: d.")
-    shared = [name for name in noted if name in ours]
-    found = [item.name for item in both.note_unfinished({"table4"})]
-    assert set(found) == {other.name, *shared} and 0 < len(shared) < len(noted)
-    assert [row["name"] for row in read_failures(path)] == [*found, *(name for name in noted if name not in ours)]
-    (line,) = [row for row in read_failures(path) if row["name"] == other.name]
-    assert (line["cause"], line["log"]) == ("Expected a|b, found c: d.", str(both.run_log(other.name)))
-    write_text(result_path(other, both.results), "{}")
-    assert both.note_unfinished({"tables"}) == [] and {row["name"] for row in read_failures(path)} == set(noted)
-    finish(plan, configs)
-    assert both.note_unfinished({"tables"}) == [] and read_failures(path) == [] and not path.exists()
+    write_text(log_of_run(both, old), "error: Expected x, found y: do z.")
+    write_text(log_of_table(both, "table4"), "error: of an earlier call")
+    ours, others = {config.name for config in configs[2:5]}, {old.name, "table4"}
+    assert {item["name"] for item in both.unfinished({"table1", "run_seed0"})} == ours
+    assert others <= {item["name"] for item in both.unfinished({"table4"})}
+    assert {item["name"] for item in both.unfinished()} == ours | others
 
 
 def test_a_hole_is_written_for_tables_that_were_asked_for_and_wait(begun):
@@ -421,9 +406,9 @@ def test_the_log_of_a_failed_run_is_what_a_list_can_tell(tmp_path, capsys):
     plan = sweep(results=tmp_path, pairs="npz:missing.npz:digits", seeds=1)
     config = next(iter(plan.runs(plan.chosen()[0]).values()))
     assert main([*run_arguments(config), "--quiet", "--results", str(tmp_path)]) == 2
-    write_text(plan.run_log(config.name), capsys.readouterr().err)
+    write_text(log_of_run(plan, config), capsys.readouterr().err)
     (found,) = plan.unfinished({"table1"})
-    assert found.cause.startswith("Expected a file at missing.npz") and json.dumps(found.cause).count("\\n") == 0
+    assert found["cause"].startswith("Expected a file at missing.npz") and json.dumps(found["cause"]).count("\\n") == 0
 
 
 def test_a_run_that_finetunes_has_a_device_to_itself():
