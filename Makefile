@@ -75,7 +75,7 @@ bench: $(STAMP) ## Measure speed and memory, of training and of retrieval
 	$(BIN)/python benchmarks/features.py
 
 readme: $(STAMP) ## Fill tables and times in README and notebooks from results/
-	$(BIN)/python -m igan_lib readme
+	$(BIN)/python docs/fill_numbers.py
 
 # A virtual environment with a working pip and a fitting Python is kept, any other is made anew. The stamp comes last,
 # so an installation that was cut short is taken up again.

@@ -1,4 +1,4 @@
-"""The command line: `igan` or `python -m igan_lib` and run, show, table, report, readme, data, notebook, quickstart.
+"""The command line: `igan` or `python -m igan_lib` and run, show, table, report, data, notebook, quickstart.
 
 Exit codes: 0 done, 1 a run or a notebook failed or a result is damaged, 2 wrong usage or wrong input.
 """
@@ -65,7 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--studies", help="names separated by commas (default: all tables)")
     report.add_argument("--seeds", type=int, default=5, help="how many are wanted of each run (default 5)")
     report.add_argument("--figures", type=Path, default=ROOT / "figures", help="folder (default: the project's)")
-    readme = command(_readme, "fill tables and times in README, docs and notebooks from the results")
     command(_data, "what data are there, what is missing, how to get it")
     notebook = command(_notebook, "execute a notebook headless, with checked parameters")
     notebook.add_argument("notebook", type=Path)
@@ -78,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         used.add_argument("--regime", default="frozen", help="of Office-31: frozen (default) or finetuned")
     for used in (run, table, report):
         used.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper")
-    for used in (run, show, table, report, readme):
+    for used in (run, show, table, report):
         used.add_argument("--results", type=Path, default=ROOT / "results", help="folder (default: the project's)")
     for used in (notebook, quickstart):
         used.add_argument("-p", dest="parameters", nargs="+", default=[], metavar="NAME=VALUE")
@@ -180,20 +179,6 @@ def _print_damaged(damaged: list[str], missed: list[str]) -> int:
     for sentence in damaged:
         print(f"error: {sentence}", file=sys.stderr)
     return 1 if missed else 0
-
-
-def _readme(arguments: argparse.Namespace) -> int:
-    from igan_lib.reproduction.readme import fill
-    from igan_lib.reproduction.results import read_results
-
-    results, damaged = read_results(arguments.results / "runs")
-    if _print_damaged(damaged, missed=damaged):
-        return 1
-    folders = {ROOT / "docs": "*.md", ROOT / "notebooks": "*.ipynb", arguments.results / "notebooks": "*.ipynb"}
-    texts = [ROOT / "README.md", *(path for folder, kind in folders.items() for path in sorted(folder.glob(kind)))]
-    changed = [path for path in texts if fill(path, results, arguments.results)]
-    print("\n".join(f"filled {path}" for path in changed) or "everything was up to date")
-    return 0
 
 
 def _data(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ The images are of many sizes, so they enter the library as a backbone cuts them,
 """
 
 import hashlib
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,33 +18,12 @@ import numpy as np
 
 from igan_lib.errors import DataError
 
-OFFICE_DOMAINS = ("amazon", "webcam", "dslr")
-"""The three domains, the largest first."""
-
-CLASSES: tuple[str, ...] = (
-    *("back_pack", "bike", "bike_helmet", "bookcase", "bottle", "calculator", "desk_chair", "desk_lamp"),
-    *("desktop_computer", "file_cabinet", "headphones", "keyboard", "laptop_computer", "letter_tray", "mobile_phone"),
-    *("monitor", "mouse", "mug", "paper_notebook", "pen", "phone", "printer", "projector", "punchers", "ring_binder"),
-    *("ruler", "scissors", "speaker", "stapler", "tape_dispenser", "trash_can"),
-)
+OFFICE_DOMAINS = ("amazon", "webcam", "dslr")  # the largest first
+_PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))["office31"]
+CLASSES = tuple(_PUBLISHED["classes"])
 """The class folders; the label is the place in this tuple, whatever order a file system lists them in."""
-
-COUNTS: dict[str, tuple[int, ...]] = {
-    "amazon": (
-        *(92, 82, 72, 82, 36, 94, 91, 97, 97, 81, 99, 100, 100, 98, 100, 99),
-        *(100, 94, 96, 95, 93, 100, 98, 98, 90, 75, 100, 99, 99, 96, 64),
-    ),
-    "webcam": (
-        *(29, 21, 28, 12, 16, 31, 40, 18, 21, 19, 27, 27, 30, 19, 30, 43),
-        *(30, 27, 28, 32, 16, 20, 30, 27, 40, 11, 25, 30, 24, 23, 21),
-    ),
-    "dslr": (
-        *(12, 21, 24, 12, 16, 12, 13, 14, 15, 15, 13, 10, 24, 16, 31, 22),
-        *(12, 8, 10, 10, 13, 15, 23, 18, 10, 7, 18, 26, 21, 22, 15),
-    ),
-}
-"""Number of images of each class; the sums are the published 2,817, 795 and 498."""
-
+COUNTS = {name: tuple(_PUBLISHED[name]) for name in OFFICE_DOMAINS}
+"""Published number of images of each class."""
 FOLDERS = ("office31", "Office31", "office-31", "Office-31", "office_31")
 """Names of the data set's folder, in the order in which they are looked for."""
 
@@ -67,66 +47,44 @@ class OfficeFiles:
 
 
 def list_office31(name: str, root: Path) -> OfficeFiles:
-    """List one domain and check its classes and the number of images of each; no image is opened.
+    """List one domain below the data root and check its classes and their counts; no image is opened.
 
-    Args:
-        name: amazon, webcam or dslr.
-        root: the data root that holds one of `FOLDERS`.
-
-    Raises:
-        DataError: unknown name; the data are missing; class folders are missing or unknown; a class has too many or too
-            few images.
+    DataError: unknown name; the data are missing; class folders are missing or unknown; a class has another count.
     """
     if name not in OFFICE_DOMAINS:
         raise DataError(
             f"Expected domains of Office-31 ({', '.join(OFFICE_DOMAINS)}), whose classes no other data set has, "
             f"found {name!r}: choose among those."
         )
-    folder = _find(name, root)
+    folder, remedy = _find(name, root), _how_to_get(name)
     if folder is None:
-        raise DataError(f"Expected Office-31's {name} in {root}, found no folder of it: {_how_to_get(name)}.")
+        raise DataError(f"Expected Office-31's {name} in {root}, found no folder of it: {remedy}.")
     found = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
-    missing, unknown = [c for c in CLASSES if c not in found], sorted(found - set(CLASSES))
-    if missing:
-        raise DataError(
-            f"Expected {len(CLASSES)} class folders in {folder}, found no {', '.join(missing)}: {_how_to_get(name)}."
-        )
-    if unknown:
+    if missing := [c for c in CLASSES if c not in found]:
+        raise DataError(f"Expected {len(CLASSES)} class folders in {folder}, found no {', '.join(missing)}: {remedy}.")
+    if unknown := sorted(found - set(CLASSES)):
         raise DataError(
             f"Expected the {len(CLASSES)} classes of Office-31 alone in {folder}, "
             f"found {', '.join(unknown)} as well: remove what does not belong there."
         )
-    by_class = [_images_in(folder / class_name) for class_name in CLASSES]
-    wrong = [
-        f"{len(images)} in {class_name} (not {count})"
-        for class_name, images, count in zip(CLASSES, by_class, COUNTS[name], strict=True)
-        if len(images) != count
-    ]
-    if wrong:
-        raise DataError(
-            f"Expected {sum(COUNTS[name])} images in {folder}, found {', '.join(wrong)}: {_how_to_get(name)}."
-        )
-    files = tuple(f"{c}/{image}" for c, images in zip(CLASSES, by_class, strict=True) for image in images)
+    by_class, counts = {c: _images_in(folder / c) for c in CLASSES}, dict(zip(CLASSES, COUNTS[name], strict=True))
+    if wrong := [f"{len(by_class[c])} in {c} (not {n})" for c, n in counts.items() if len(by_class[c]) != n]:
+        raise DataError(f"Expected {sum(COUNTS[name])} images in {folder}, found {', '.join(wrong)}: {remedy}.")
+    files = tuple(f"{c}/{image}" for c, images in by_class.items() for image in images)
     return OfficeFiles(name, folder, files, np.repeat(np.arange(len(CLASSES)), COUNTS[name]), CLASSES)
 
 
 def office31_remedy(name: str, root: Path) -> str:
     """What to do before the domain can be listed, or "" where all its class folders are there; counts no image."""
     folder = _find(name, root)
-    if folder is not None and all((folder / class_name).is_dir() for class_name in CLASSES):
-        return ""
-    return _how_to_get(name)
+    return "" if folder and all((folder / class_name).is_dir() for class_name in CLASSES) else _how_to_get(name)
 
 
 def duplicates(root: Path) -> list[tuple[str, ...]]:
     """Groups of byte-identical images within and across the three domains, which stay in the data set as published.
 
-    Returns:
-        One tuple a group, its members as `<domain>/<class>/<file>`; members and groups are in the order of the domains,
-        classes and files. The whole data set has 49 groups, all of them within amazon.
-
-    Raises:
-        DataError: as `list_office31` and `content_hash`, for any of the three domains.
+    A tuple a group, its members as `<domain>/<class>/<file>`; members and groups in the order of domains, classes and
+    files. The whole data set has 49 groups, all of them within amazon. DataError: as `list_office31`, `content_hash`.
     """
     by_content: dict[str, list[str]] = defaultdict(list)
     for name in OFFICE_DOMAINS:
@@ -150,11 +108,7 @@ def duplicates_by_domain(groups: Sequence[Sequence[str]]) -> dict[tuple[str, ...
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 (hex) of a file.
-
-    Raises:
-        DataError: the file can't be read.
-    """
+    """SHA-256 (hex) of a file. DataError: it can't be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -166,11 +120,8 @@ def content_hash(path: Path) -> str:
 
 def _find(name: str, root: Path) -> Path | None:
     """The folder that holds the class folders of a domain."""
-    for office in FOLDERS:
-        domain = root / office / name
-        if domain.is_dir():
-            return domain / "images" if (domain / "images").is_dir() else domain
-    return None
+    domain = next((root / office / name for office in FOLDERS if (root / office / name).is_dir()), None)
+    return domain / "images" if domain and (domain / "images").is_dir() else domain
 
 
 def _how_to_get(name: str) -> str:
@@ -182,8 +133,5 @@ def _how_to_get(name: str) -> str:
 
 def _images_in(folder: Path) -> list[str]:
     # Hidden files are what desktops leave behind, such as macOS's ._frame_0001.jpg.
-    return sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if entry.suffix.lower() == ".jpg" and not entry.name.startswith(".") and entry.is_file()
-    )
+    seen = (e for e in folder.iterdir() if e.suffix.lower() == ".jpg" and not e.name.startswith(".") and e.is_file())
+    return sorted(entry.name for entry in seen)

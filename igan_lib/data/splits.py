@@ -24,30 +24,24 @@ class RawDomain:
 
 
 def stratified_split(what: str, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> RawDomain:
-    """The fixed stratified split of a data set that comes without one."""
+    """The fixed stratified split of a data set that comes without one. DataError: a class of fewer than two images."""
     from sklearn.model_selection import train_test_split
 
     try:
-        train, test = train_test_split(
-            np.arange(len(labels)), test_size=TEST_SHARE, random_state=SPLIT_SEED, stratify=labels
-        )
+        parts = train_test_split(np.arange(len(labels)), test_size=TEST_SHARE, random_state=SPLIT_SEED, stratify=labels)
     except ValueError as error:
         raise DataError(
             f"Expected at least two images of each class in {what} to split it, found {np.bincount(labels).tolist()}: "
             "add images, or train and test folders of your own."
         ) from error
-    train, test = np.sort(train), np.sort(test)  # the order of the files: a batch sampler shuffles, a reader compares
+    train, test = map(np.sort, parts)  # the order of the files: a batch sampler shuffles, a reader compares
     return RawDomain(images[train], labels[train], images[test], labels[test], names)
 
 
 def stratified(labels: np.ndarray, limit: int | None, class_names: tuple[str, ...]) -> np.ndarray:
-    """Indices, ascending, of at most `limit` images: those of the lowest rank in their class, as a share of it.
+    """Indices, ascending, of at most `limit` images (None: all): those of the lowest rank in their class.
 
-    Args:
-        labels: int64, N, each class present; limit: None keeps all.
-
-    Raises:
-        ConfigError: the limit is below one image a class.
+    `labels`: int64, N, each class present; the rank is a share of the class. ConfigError: a limit below one a class.
     """
     if limit is None:
         return np.arange(len(labels))

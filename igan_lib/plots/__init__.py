@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-_MODULES = ("style", "pictures", "curves", "data", "method", "retrieval", "tables")
+_MODULES = ("style", "pictures", "curves", "tables")
 
 
 def __getattr__(name: str) -> Any:

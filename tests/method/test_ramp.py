@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from igan_lib.experiment.explain import defaults_table
 from igan_lib.method import igan as igan_module
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN, ramp
+from tools.explain import defaults_table
 
 
 def test_the_method_takes_its_factor_from_the_progress(monkeypatch):

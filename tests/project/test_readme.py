@@ -6,12 +6,12 @@ import shlex
 
 import nbformat
 import pytest
+from fill_numbers import filled
 
 from igan_lib.cli import _parser
 from igan_lib.experiment.presets import preset
 from igan_lib.files import ROOT
 from igan_lib.reproduction.opened import open_study
-from igan_lib.reproduction.readme import filled
 from igan_lib.reproduction.results import frame, read_results, values
 from igan_lib.reproduction.studies import STUDIES
 
@@ -70,8 +70,8 @@ def test_make_targets_exist():
 
 def test_every_function_of_the_map_exists():
     import igan_lib
-    from igan_lib.experiment import probe
-    from igan_lib.reproduction import claims, figure2
+    from igan_lib.reproduction import claims
+    from tools import figure2, probe
 
     scope = {name: getattr(igan_lib, name) for name in igan_lib.__all__}
     scope |= {name: getattr(igan_lib.losses, name) for name in dir(igan_lib.losses)}

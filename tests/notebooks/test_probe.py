@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from igan_lib.experiment.probe import code_losses, code_statistics, follow_gradient
 from igan_lib.method import losses as L
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
+from tools.probe import code_losses, code_statistics, follow_gradient
 
 CLASSES, BITS = 3, 16
 

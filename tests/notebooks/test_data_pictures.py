@@ -8,8 +8,8 @@ from matplotlib.patches import Rectangle
 from seaborn.utils import relative_luminance
 
 from igan_lib.data.domains import Domain, Split
-from igan_lib.plots import data as plots
 from igan_lib.plots.style import use_style
+from tools import data_pictures as plots
 
 
 @pytest.fixture(autouse=True)

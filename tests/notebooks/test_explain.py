@@ -12,7 +12,12 @@ from method_makers import one_sentence
 from torch import nn
 
 from igan_lib.errors import ConfigError
-from igan_lib.experiment.explain import (
+from igan_lib.method import losses
+from igan_lib.method.config import IGANConfig
+from igan_lib.method.igan import IGAN
+from igan_lib.method.networks import Discriminator, FourConvEncoder, Generator, LeNetEncoder
+from igan_lib.training.schedule import Schedule
+from tools.explain import (
     count_parameters,
     defaults_table,
     few_lines,
@@ -21,11 +26,6 @@ from igan_lib.experiment.explain import (
     source_without_docstring,
     text_table,
 )
-from igan_lib.method import losses
-from igan_lib.method.config import IGANConfig
-from igan_lib.method.igan import IGAN
-from igan_lib.method.networks import Discriminator, FourConvEncoder, Generator, LeNetEncoder
-from igan_lib.training.schedule import Schedule
 
 FUNCTIONS = [f for _, f in inspect.getmembers(losses, inspect.isfunction) if f.__module__ == losses.__name__]
 

@@ -7,8 +7,8 @@ import nbformat
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from igan_lib.data.domain_stats import fill_frame, sample, transfer_accuracy
 from igan_lib.data.domains import Domain, Split, load_domain
+from tools.domain_stats import fill_frame, sample, transfer_accuracy
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "\n".join(cell.source for cell in nbformat.read(ROOT / "notebooks" / "01_data.ipynb", as_version=4).cells)

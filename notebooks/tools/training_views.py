@@ -10,13 +10,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestCentroid
 from torch import Tensor, nn
 
-from igan_lib.data import domain_stats
 from igan_lib.data.data_root import domain_status, is_present
 from igan_lib.data.domains import Domain, DomainPair, Split
 from igan_lib.experiment.evaluation import crosswise, evenly_spaced, recalibrated
 from igan_lib.experiment.presets import ExperimentConfig, preset
 from igan_lib.experiment.result import RunResult
 from igan_lib.files import write_text
+from tools import domain_stats
 
 
 def configure(source: str, target: str, *, overrides: str, **named: str | int) -> ExperimentConfig:

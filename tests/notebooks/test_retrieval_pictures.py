@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from igan_lib.plots.retrieval import (
+from igan_lib.retrieval.protocols import Retrieval
+from tools.retrieval_pictures import (
     RIGHT,
     WRONG,
     class_key,
@@ -14,7 +15,6 @@ from igan_lib.plots.retrieval import (
     neighbours,
     precision_recall,
 )
-from igan_lib.retrieval.protocols import Retrieval
 
 
 def title(ax):

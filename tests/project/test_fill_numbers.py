@@ -5,10 +5,10 @@ import json
 import nbformat
 import pytest
 from claim_makers import results
+from fill_numbers import fill, filled, spoken
 from method_makers import one_sentence
 
 from igan_lib.errors import ConfigError
-from igan_lib.reproduction.readme import fill, filled, spoken
 from igan_lib.reproduction.studies import A_W, M_U
 
 TIMES = (

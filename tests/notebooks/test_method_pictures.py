@@ -6,8 +6,8 @@ from matplotlib.colors import to_hex, to_rgba
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
-from igan_lib.plots import method as plots
 from igan_lib.plots.style import INK, SOURCE_COLOUR, TARGET_COLOUR, class_colour, use_style
+from tools import method_pictures as plots
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """Tables, times and measured numbers in README, docs and notebook heads, filled from the results.
 
+    python docs/fill_numbers.py [--results results]
+
 What is filled stands between two comments that no reader sees:
 
     <!-- results --> the paper's number of each column of Tables 1 to 3 beside ours, with its verdict <!-- end -->
@@ -9,20 +11,22 @@ What is filled stands between two comments that no reader sees:
     <!-- measured: benchmarks.json cpu/step/ratio .2f --> a number of that file, by keys and format <!-- end -->
 """
 
+import argparse
 import json
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 
-from igan_lib.errors import ConfigError
+from igan_lib.errors import ConfigError, IganError
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.result import RunResult
-from igan_lib.files import write_text
+from igan_lib.files import ROOT, write_text
 from igan_lib.reproduction.claims import decide
-from igan_lib.reproduction.results import SECONDS, frame, values
+from igan_lib.reproduction.results import SECONDS, frame, read_results, values
 from igan_lib.reproduction.studies import STUDIES, column
 
 BLOCK = re.compile(r"<!-- (results|claims|time: .*?|measured: .*?) -->.*?<!-- end -->", flags=re.DOTALL)
@@ -54,7 +58,7 @@ def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str =
                 shown = format(_measured(folder / file, " ".join(keys)), form)
             case _:
                 raise ConfigError(
-                    f"Expected what {__name__} lists after <!--, found {asked!r} in the text: correct it."
+                    f"Expected what fill_numbers.py lists after <!--, found {asked!r} in the text: correct it."
                 )
         return f"<!-- {asked} -->{shown}<!-- end -->"
 
@@ -164,3 +168,26 @@ def _measured(path: Path, keys: str) -> float:
             f"Expected {keys} in {path.name}, found none for {error}: measure it with make bench, or correct the text."
         ) from error
     return value
+
+
+def main() -> int:
+    """Fill the README, the docs, the notebooks and their executed copies; name the files that changed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=ROOT / "results", help="folder (default: the project's)")
+    folder = parser.parse_args().results
+    results, damaged = read_results(folder / "runs")
+    folders = {ROOT / "docs": "*.md", ROOT / "notebooks": "*.ipynb", folder / "notebooks": "*.ipynb"}
+    texts = [ROOT / "README.md", *(path for where, kind in folders.items() for path in sorted(where.glob(kind)))]
+    try:
+        if damaged:
+            raise ConfigError("\n".join(damaged))
+        changed = [path for path in texts if fill(path, results, folder)]
+    except IganError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(f"filled {path}" for path in changed) or "everything was up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

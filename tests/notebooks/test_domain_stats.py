@@ -9,8 +9,9 @@ from hypothesis.extra import numpy as npst
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import NearestCentroid
 
-from igan_lib.data import domain_stats
-from igan_lib.data.domain_stats import (
+from igan_lib.data.domains import Domain, Split
+from tools import domain_stats
+from tools.domain_stats import (
     INK_LEVEL,
     class_means,
     fill_frame,
@@ -20,7 +21,6 @@ from igan_lib.data.domain_stats import (
     sample,
     transfer_accuracy,
 )
-from igan_lib.data.domains import Domain, Split
 
 IMAGES = npst.arrays(np.uint8, st.tuples(st.integers(1, 4), st.just(1), st.just(7), st.just(7)))
 

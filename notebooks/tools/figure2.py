@@ -13,10 +13,10 @@ from igan_lib.experiment.evaluation import sample_codes
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.run import load, train
 from igan_lib.plots.pictures import tsne_points
-from igan_lib.plots.retrieval import class_key, class_maps
 from igan_lib.plots.style import save_figure
 from igan_lib.reproduction.tables import write_csv
 from igan_lib.retrieval.clusters import neighbour_purity, silhouette
+from tools.retrieval_pictures import class_key, class_maps
 
 Codes = Mapping[str, tuple[Tensor, Tensor]]  # title -> codes n x d, true labels n
 
