@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from igan_lib.data.domains import domain_status
+from igan_lib.data.data_root import domain_status
 from igan_lib.experiment.presets import preset
 from igan_lib.files import write_text
 from igan_lib.method.config import IGANConfig

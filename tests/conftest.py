@@ -5,7 +5,8 @@ from data_makers import TEST, TRAIN, WRITERS
 from office_makers import OFFICE_CLASSES, OFFICE_COUNTS, tiny_backbone, write_office
 
 from igan_lib.data import backbones, office31, readers
-from igan_lib.data.domains import NAMED_DOMAINS, data_root, domain_status, load_domain
+from igan_lib.data.data_root import NAMED_DOMAINS, data_root, domain_status
+from igan_lib.data.domains import load_domain
 
 
 def pytest_configure(config):

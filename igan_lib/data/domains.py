@@ -18,28 +18,11 @@ import torch
 from torch import Tensor
 
 from igan_lib.data import own_data, readers
-from igan_lib.data.data_root import NAMED_DOMAINS, DomainStatus, data_root, domain_status, find_own, resolve_root
-from igan_lib.data.images import check_format, check_range, convert_images, to_unit_range
+from igan_lib.data.data_root import NAMED_DOMAINS, find_own, resolve_root
+from igan_lib.data.images import check_format, check_range, convert_images
 from igan_lib.data.office31 import OFFICE_DOMAINS
 from igan_lib.data.splits import RawDomain, stratified
 from igan_lib.errors import DataError
-
-__all__ = [
-    "NAMED_DOMAINS",
-    "OFFICE_DOMAINS",
-    "Domain",
-    "DomainPair",
-    "DomainStatus",
-    "Split",
-    "TrainingData",
-    "convert_images",
-    "data_root",
-    "domain_status",
-    "load_domain",
-    "load_pair",
-    "stratified",
-    "to_unit_range",
-]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,63 +161,46 @@ class DomainPair:
         """The same pair with all images passed through `change` (N x C x H x W uint8 to the same)."""
 
         def changed(domain: Domain) -> Domain:
-            splits = {
-                part: replace(split, images=change(split.images))
-                for part, split in (("train", domain.train), ("test", domain.test))
-            }
-            return replace(domain, **splits)
+            train, test = (replace(split, images=change(split.images)) for split in (domain.train, domain.test))
+            return replace(domain, train=train, test=test)
 
         return DomainPair(changed(self.source), changed(self.target))
 
     def for_training(self) -> TrainingData:
         """The training images of both domains with the source's labels alone."""
-        return TrainingData(
-            self.source.train.images, self.source.train.labels, self.target.train.images, self.n_classes
-        )
+        x_s, y_s = self.source.train.images, self.source.train.labels
+        return TrainingData(x_s, y_s, self.target.train.images, self.n_classes)
+
+
+def load_pair(source: str, target: str, **options) -> DomainPair:
+    """Load two domains in one format; see `load_domain` for the options and errors."""
+    return DomainPair(load_domain(source, **options), load_domain(target, **options))
 
 
 def load_domain(
-    name: str, *, size: int = 28, channels: int = 1, root: Path | None = None, download: bool = False
-) -> Domain:
-    """Load one domain and check dtype, range, counts and label histogram.
-
-    Args:
-        name: one of `NAMED_DOMAINS`, folder:PATH (torchvision's ImageFolder layout) or npz:PATH (x_train, y_train,
-            x_test, y_test); a relative PATH is looked for in the working directory, then in the data root.
-        size: edge of the images in pixels, 28 or 32.
-        channels: 1 (grey) or 3 (RGB).
-        root: folder of the data files, `data_root()` if not given.
-        download: fetch mnist, usps or svhn into the root if it is not there yet.
-
-    Raises:
-        DataError: unknown name; data that are missing, damaged or not what was published.
-        ConfigError: size or channels that are not supported.
-    """
-    return _load(name, size, channels, root, download, None)
-
-
-def load_pair(
-    source: str,
-    target: str,
+    name: str,
     *,
     size: int = 28,
     channels: int = 1,
     root: Path | None = None,
     download: bool = False,
     limit: int | None = None,
-) -> DomainPair:
-    """Load two domains in one format; see `load_domain` for the arguments and errors.
+) -> Domain:
+    """Load one domain and check dtype, range, counts and label histogram.
 
     Args:
-        limit: keep at most so many images of each split of each domain. The classes keep their shares, at least one
-            image each; the same images are kept every time, those of a smaller limit among those of a larger one.
+        name: one of `NAMED_DOMAINS`, folder:PATH (torchvision's ImageFolder layout) or npz:PATH (x_train, y_train,
+            x_test, y_test); a relative PATH is looked for in the working directory, then in the data root.
+        size: edge of the images in pixels, 28 or 32; channels: 1 (grey) or 3 (RGB).
+        root: folder of the data files, `data_root()` if not given.
+        download: fetch mnist, usps or svhn into the root if it is not there yet.
+        limit: keep at most so many images of each split. The classes keep their shares, at least one image each; the
+            same images are kept every time, those of a smaller limit among those of a larger one.
+
+    Raises:
+        DataError: unknown name; data that are missing, damaged or not what was published.
+        ConfigError: size or channels that are not supported, or a limit below one image a class.
     """
-    return DomainPair(
-        _load(source, size, channels, root, download, limit), _load(target, size, channels, root, download, limit)
-    )
-
-
-def _load(name: str, size: int, channels: int, root: Path | None, download: bool, limit: int | None) -> Domain:
     check_format(size, channels)
     raw = _read(name, size, channels, root, download)
     parts = (("train", raw.x_train, raw.y_train), ("test", raw.x_test, raw.y_test))
@@ -256,15 +222,10 @@ def _load(name: str, size: int, channels: int, root: Path | None, download: bool
 
 def _read(name: str, size: int, channels: int, root: Path | None, download: bool) -> RawDomain:
     kind, _, path = name.partition(":")
-    if name == "digits":
-        return readers.read_digits()
-    if name == "mnist5k":
-        return readers.read_mnist5k()
-    if name == "svhn7k":
-        return readers.read_svhn7k(resolve_root(root))
+    if name in ("digits", "mnist5k"):
+        return readers.READERS[name]()
     if name in NAMED_DOMAINS:
-        read = {"mnist": readers.read_mnist, "usps": readers.read_usps, "svhn": readers.read_svhn}[name]
-        return read(resolve_root(root), download)
+        return readers.READERS[name](resolve_root(root), download)
     if kind == "npz" and path:
         return own_data.read_npz(find_own(path, root, "file"))
     if kind == "folder" and path:

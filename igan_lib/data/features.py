@@ -26,9 +26,10 @@ from tqdm.auto import tqdm
 
 from igan_lib.data.backbones import Backbone, Transform, find_backbone, weights_hash
 from igan_lib.data.data_root import resolve_root
-from igan_lib.data.domains import Domain, DomainPair, Split, stratified
+from igan_lib.data.domains import Domain, DomainPair, Split
 from igan_lib.data.office31 import OfficeFiles, content_hash, list_office31
 from igan_lib.data.own_data import open_rgb
+from igan_lib.data.splits import stratified
 from igan_lib.errors import DataError
 from igan_lib.files import atomic_path
 
@@ -46,55 +47,45 @@ def feature_cache() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path("igan") / "features"
 
 
-def load_feature_domain(
-    name: str,
-    *,
+def load_feature_domains(
+    *names: str,
     backbone: str = "efficientnet_lite0",
     root: Path | None = None,
     cache: Path | None = None,
     download: bool = False,
     limit: int | None = None,
     progress: bool = True,
-) -> Domain:
-    """Features of all images of one domain of Office-31; training and test split are the same (see above).
+) -> list[Domain]:
+    """Features of all images of domains of Office-31 by one backbone: shape (D,), in the order of `list_office31`.
 
     Args:
-        name: amazon, webcam or dslr.
-        backbone: one of `data.backbones.BACKBONES`.
-        root: folder that holds office31, `data_root()` if not given.
-        cache: folder where features are kept, `feature_cache()` if not given.
+        names: of amazon, webcam and dslr; backbone: one of `data.backbones.BACKBONES`.
+        root: folder that holds office31, `data_root()` if not given; cache: of features, or `feature_cache()`.
         download: let torchvision fetch the weights of alexnet or resnet50 if they are not there yet.
         limit: keep at most so many images, as `load_pair` does; the features of all are computed and cached.
         progress: show a bar while features are computed.
-
-    Returns:
-        A domain of shape (D,), its features in the order of `list_office31`.
 
     Raises:
         ConfigError: an unknown backbone, or a limit below one image a class.
         DataError: images or weights are missing or damaged, or the cache can't be written.
     """
-    chosen = find_backbone(backbone)
-    listing = list_office31(name, resolve_root(root))
-    return _load(listing, chosen, chosen.network(download=download), cache, limit, progress)
-
-
-def load_feature_pair(
-    source: str,
-    target: str,
-    *,
-    backbone: str = "efficientnet_lite0",
-    root: Path | None = None,
-    cache: Path | None = None,
-    download: bool = False,
-    limit: int | None = None,
-    progress: bool = True,
-) -> DomainPair:
-    """Features of two domains by one backbone; see `load_feature_domain` for the arguments and errors."""
-    chosen = find_backbone(backbone)
-    listings = [list_office31(name, resolve_root(root)) for name in (source, target)]
+    chosen, domains = find_backbone(backbone), []
+    listings = [list_office31(name, resolve_root(root)) for name in names]
     network = chosen.network(download=download)
-    return DomainPair(*(_load(listing, chosen, network, cache, limit, progress) for listing in listings))
+    for listing in listings:
+        kept = stratified(listing.labels, limit, listing.class_names)
+        domains.append(_domain(listing, kept, _cached(listing, chosen, network, cache, progress)[kept]))
+    return domains
+
+
+def load_feature_domain(name: str, **options) -> Domain:
+    """Features of one domain; see `load_feature_domains`."""
+    return load_feature_domains(name, **options)[0]
+
+
+def load_feature_pair(source: str, target: str, **options) -> DomainPair:
+    """Features of two domains by one backbone; see `load_feature_domains`."""
+    return DomainPair(*load_feature_domains(source, target, **options))
 
 
 def load_crop_pair(
@@ -109,28 +100,28 @@ def load_crop_pair(
 ) -> DomainPair:
     """The images of two domains of Office-31 as a backbone takes them: uint8, N x 3 x crop x crop, for fine-tuning.
 
-    Training and test split are the same; arguments and errors as `load_feature_domain`. Nothing is kept: decoding takes
-    a small part of the time of an epoch. The middle of each image, always: no random crop, no flip, so that the two
-    regimes see the same pixels.
+    Arguments and errors as `load_feature_domains`. Nothing is kept: decoding takes a small part of the time of an epoch.
+    The middle of each image, always: no random crop, no flip, so that the two regimes see the same pixels.
     """
-    chosen = find_backbone(backbone)
+    chosen, domains = find_backbone(backbone), []
     listings = [list_office31(name, resolve_root(root)) for name in (source, target)]
     chosen.network(download=download)  # before the images are read: its weights may be missing
-    domains = []
     for listing in listings:
         kept = stratified(listing.labels, limit, listing.class_names)
-        paths = [listing.paths[index] for index in kept]
-        bar = tqdm(paths, disable=not progress, desc=listing.name, unit="image")
-        split = Split(read_crops(bar, chosen.transform), torch.from_numpy(listing.labels[kept]))
-        domains.append(Domain(listing.name, split, split, class_names=listing.class_names))
+        bar = tqdm([listing.paths[i] for i in kept], disable=not progress, desc=listing.name, unit="image")
+        domains.append(_domain(listing, kept, read_crops(bar, chosen.transform)))
     return DomainPair(*domains)
+
+
+def _domain(listing: OfficeFiles, kept: np.ndarray, images: Tensor) -> Domain:
+    split = Split(images, torch.from_numpy(listing.labels[kept]))
+    return Domain(listing.name, split, split, class_names=listing.class_names)
 
 
 def read_crops(paths: Iterable[Path], transform: Transform) -> Tensor:
     """Decode images and cut them as a backbone expects them: uint8, N x 3 x crop x crop, not yet normalised.
 
-    Raises:
-        DataError: a file can't be decoded; the sentence names it.
+    DataError: a file can't be decoded; the sentence names it.
     """
     return torch.stack([transform.cut(open_rgb(str(path))) for path in paths])
 
@@ -141,11 +132,9 @@ def extract(
     """Features (float32, N x D) of the images in `paths`, in their order; puts `network` in evaluation mode.
 
     float32 on purpose: bfloat16 takes two thirds of the time where the processor has it, but moves Lite0's features by
-    3 % of their length (benchmarks/features.py), so that tables would depend on the processor, for the sake of half a
-    minute that is spent once.
+    3 % of their length (benchmarks/features.py), so that tables would depend on the processor.
     """
-    network = network.eval().to(memory_format=torch.channels_last)
-    parts = []
+    network, parts = network.eval().to(memory_format=torch.channels_last), []
     with torch.inference_mode():
         for start in range(0, len(paths), batch_size):
             crops = read_crops(paths[start : start + batch_size], transform)
@@ -157,20 +146,11 @@ def extract(
     return torch.cat(parts)
 
 
-def _load(
-    listing: OfficeFiles, backbone: Backbone, network: nn.Module, cache: Path | None, limit: int | None, progress: bool
-) -> Domain:
-    kept = stratified(listing.labels, limit, listing.class_names)
-    features = _cached(listing, backbone, network, feature_cache() if cache is None else Path(cache), progress)
-    split = Split(features[kept], torch.from_numpy(listing.labels[kept]))
-    return Domain(listing.name, split, split, class_names=listing.class_names)
-
-
-def _cached(listing: OfficeFiles, backbone: Backbone, network: nn.Module, cache: Path, progress: bool) -> Tensor:
+def _cached(listing: OfficeFiles, backbone: Backbone, network: nn.Module, cache: Path | None, progress: bool) -> Tensor:
     """The features of a listing, from the cache or computed and put there, by one process at a time."""
-    key = _key(listing, backbone.transform, network)
+    cache = feature_cache() if cache is None else Path(cache)
+    key, expected = _key(listing, backbone.transform, network), (len(listing.files), backbone.dimension)
     path = cache / f"{listing.name}-{backbone.name}-{key[:16]}.npz"
-    expected = (len(listing.files), backbone.dimension)
     if (features := _read(path, key, expected)) is not None:
         return features
     try:
@@ -199,21 +179,13 @@ def _key(listing: OfficeFiles, transform: Transform, network: nn.Module) -> str:
     images = hashlib.sha256()
     for file, path in zip(listing.files, listing.paths, strict=True):
         images.update(f"{file} {content_hash(path)};".encode())
-    parts = {
-        "version": _VERSION,
-        "images": images.hexdigest(),
-        "transform": asdict(transform),
-        "weights": weights_hash(network),
-    }
+    parts = {"version": _VERSION, "images": images.hexdigest(), "transform": asdict(transform)}
+    parts["weights"] = weights_hash(network)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _read(path: Path, key: str, shape: tuple[int, int]) -> Tensor | None:
-    """Features from a cache file, or None where there is none that is whole.
-
-    A damaged file is computed anew instead of reported: all that it is made of is at hand, so a reader could do nothing
-    but delete it.
-    """
+    """Features from a cache file, or None where there is none that is whole: then they are computed anew."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             features, found = archive["features"], str(archive["key"])

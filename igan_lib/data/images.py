@@ -7,12 +7,8 @@ from torch.nn import functional as F
 
 from igan_lib.errors import ConfigError, DataError
 
-SIZES = (28, 32)
-"""Edge lengths in pixels that the networks are built for: MNIST's own and SVHN's own."""
-
-CHANNELS = (1, 3)
-"""Grey and RGB."""
-
+SIZES = (28, 32)  # edges in pixels that the networks are built for: MNIST's own and SVHN's own
+CHANNELS = (1, 3)  # grey and RGB
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what PIL's convert("L") uses as well
 _VALUES_AT_ONCE = 2**23  # 32 MiB as float32: bounds the memory whatever the number and size of the images
 _TIE = 1e-4  # see _round
@@ -27,16 +23,11 @@ def convert_images(images: np.ndarray, size: int, channels: int) -> Tensor:
     have the wanted size and channels come back bit for bit.
 
     Args:
-        images: uint8, N x H x W or N x H x W x {1, 3}, grey levels 0 to 255.
-        size: 28 or 32.
-        channels: 1 (grey) or 3 (RGB).
+        images: uint8, N x H x W or N x H x W x {1, 3}, grey levels 0 to 255, else DataError.
+        size, channels: 28 or 32, 1 (grey) or 3 (RGB), else ConfigError.
 
     Returns:
         A contiguous uint8 tensor, N x channels x size x size.
-
-    Raises:
-        ConfigError: `size` or `channels` is not one of those.
-        DataError: the array has another dtype or shape.
     """
     check_format(size, channels)
     if images.dtype != np.uint8:
@@ -61,8 +52,7 @@ def convert_images(images: np.ndarray, size: int, channels: int) -> Tensor:
 def to_unit_range(images: Tensor) -> Tensor:
     """Grey levels 0..255 (uint8, any shape) as float32 in [-1, 1]: x / 127.5 - 1, on the images' device.
 
-    Raises:
-        DataError: the images are not uint8; scaling twice would pass unseen otherwise.
+    DataError: the images are not uint8; scaling twice would pass unseen otherwise.
     """
     if images.dtype != torch.uint8:
         raise DataError(f"Expected uint8 images to scale to [-1, 1], found {images.dtype}: pass the images as loaded.")
@@ -77,10 +67,8 @@ def to_input(x: Tensor) -> Tensor:
 def normalize_contrast(images: Tensor) -> Tensor:
     """Each image's grey levels brought to one mean and spread: (x - mean) / (3 std), clipped to [-1, 1], as uint8.
 
-    The 3 keeps nearly all pixels of a photograph inside the range. An image of one grey level becomes the middle grey.
-
-    Args:
-        images: N x C x S x S uint8; mean and std are those of all channels of an image together.
+    N x C x S x S uint8 -> the same; mean and std are those of all channels of an image together. The 3 keeps nearly all
+    pixels of a photograph inside the range. An image of one grey level becomes the middle grey.
     """
     out = torch.empty_like(images)
     for start in range(0, len(images), 5000):  # in portions: float copies of a whole data set take gigabytes

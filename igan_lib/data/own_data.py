@@ -92,11 +92,7 @@ def _read_image_folder(path: Path, size: int, channels: int) -> tuple[np.ndarray
 
 
 def open_rgb(file: str) -> Image.Image:
-    """One image, decoded, as RGB with 8 bits a channel; transparency is dropped, as torchvision does.
-
-    Raises:
-        DataError: the file can't be decoded, or has more than 8 bits a channel.
-    """
+    """One image, decoded, as RGB with 8 bits a channel, without transparency; DataError: it is damaged, or has more."""
     try:
         with Image.open(file) as image:
             # PIL clips what does not fit in 8 bits: a 16-bit picture would turn white without a word.

@@ -79,7 +79,7 @@ def read_svhn(root: Path, download: bool = False) -> RawDomain:
     return _read_torchvision("svhn", root, download, read)
 
 
-def read_svhn7k(root: Path) -> RawDomain:
+def read_svhn7k(root: Path, download: bool = False) -> RawDomain:
     """A part of SVHN, 32 x 32 RGB, from `root`/svhn7k.npz, arrays as in `read_npz`; nothing fetches it."""
     path = root / FILES["svhn7k"][0]
     if not path.is_file():
@@ -92,6 +92,11 @@ def read_svhn7k(root: Path) -> RawDomain:
     _check_histogram("svhn7k test", raw.x_test, raw.y_test, f"replace {path}")
     return raw
 
+
+READERS: dict[str, Callable[..., RawDomain]] = {
+    **{"digits": read_digits, "mnist5k": read_mnist5k},  # embedded: they take nothing, the others root and download
+    **{"mnist": read_mnist, "usps": read_usps, "svhn": read_svhn, "svhn7k": read_svhn7k},
+}
 
 _Read = Callable[[str, bool, bool], Arrays]  # of a folder: the training part? fetched first?
 

@@ -17,7 +17,7 @@ from torchvision import transforms as T
 from torchvision.transforms import functional as TF
 
 from igan_lib.data.backbones import BACKBONES, Backbone, Transform, find_backbone, weights_hash
-from igan_lib.data.domains import data_root
+from igan_lib.data.data_root import data_root
 from igan_lib.data.features import extract
 from igan_lib.data.office31 import list_office31
 from igan_lib.errors import ConfigError, DataError

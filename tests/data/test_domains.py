@@ -9,7 +9,7 @@ from data_makers import make_domain, make_features, message, noise, write_npz, w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from igan_lib.data import domains
+from igan_lib.data import data_root, splits
 from igan_lib.data.domains import Domain, DomainPair, Split, TrainingData, load_domain, load_pair
 from igan_lib.errors import ConfigError, DataError
 
@@ -37,9 +37,9 @@ def test_unknown_domain(name, hint):
 
 def test_root_is_a_cache_folder_unless_named(monkeypatch, tmp_path):
     monkeypatch.delenv("IGAN_DATA", raising=False)
-    assert domains.data_root().name == "igan"
+    assert data_root.data_root().name == "igan"
     monkeypatch.setenv("IGAN_DATA", str(tmp_path))
-    assert domains.data_root() == tmp_path
+    assert data_root.data_root() == tmp_path
 
 
 @pytest.mark.parametrize("as_file", [True, False])
@@ -48,7 +48,7 @@ def test_igan_data_is_not_a_folder(as_file, monkeypatch, tmp_path):
     if as_file:
         named.write_text("not a folder")
     monkeypatch.setenv("IGAN_DATA", str(named))
-    for call in (domains.data_root, domains.domain_status, lambda: load_domain("mnist")):
+    for call in (data_root.data_root, data_root.domain_status, lambda: load_domain("mnist")):
         with pytest.raises(DataError) as error:
             call()
         assert "IGAN_DATA" in message(error)
@@ -56,8 +56,8 @@ def test_igan_data_is_not_a_folder(as_file, monkeypatch, tmp_path):
 
 def test_status(tmp_path):
     write_usps(tmp_path)
-    found = {status.name: status for status in domains.domain_status(tmp_path)}
-    assert tuple(found) == (*domains.NAMED_DOMAINS, *domains.OFFICE_DOMAINS)
+    found = {status.name: status for status in data_root.domain_status(tmp_path)}
+    assert tuple(found) == (*data_root.NAMED_DOMAINS, *data_root.OFFICE_DOMAINS)
     assert {name for name, status in found.items() if status.present} == {"digits", "mnist5k", "usps"}
     assert found["usps"].remedy == ""
     assert found["usps"].where == str(tmp_path)
@@ -130,9 +130,9 @@ def test_domain_refuses_what_is_not_in_form(images, labels):
 )
 def test_domain_refuses_features_that_are_not_in_form(features, labels, words):
     good = make_features().train
-    for splits in ((good, Split(features, labels)), (Split(features, labels), good)):
+    for parts in ((good, Split(features, labels)), (Split(features, labels), good)):
         with pytest.raises(DataError) as error:
-            Domain("a", *splits, ("0", "1"))
+            Domain("a", *parts, ("0", "1"))
         assert words in message(error)
 
 
@@ -209,7 +209,7 @@ def test_limit(digits):
 def test_limit_keeps_the_shares_and_never_grows(counts, extra, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     limit = len(counts) + extra
-    kept = domains.stratified(labels, limit, tuple("abcdef"[: len(counts)]))
+    kept = splits.stratified(labels, limit, tuple("abcdef"[: len(counts)]))
     assert len(kept) == min(limit, len(labels))
     assert (np.diff(kept) > 0).all()
     found = np.bincount(labels[kept], minlength=len(counts))

@@ -9,7 +9,8 @@ from data_makers import message
 from office_makers import OFFICE_CLASSES, OFFICE_COUNTS, office_labels, write_office
 
 from igan_lib.__main__ import main
-from igan_lib.data.domains import data_root, domain_status, load_domain
+from igan_lib.data.data_root import data_root, domain_status
+from igan_lib.data.domains import load_domain
 from igan_lib.data.office31 import (
     CLASSES,
     COUNTS,

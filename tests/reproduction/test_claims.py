@@ -5,7 +5,7 @@ import re
 import pytest
 from claim_makers import results, table4
 
-from igan_lib.data.domains import data_root
+from igan_lib.data.data_root import data_root
 from igan_lib.reproduction.claims import claim_parts, decide, verdict_of
 from igan_lib.reproduction.estimate import VERDICTS
 from igan_lib.reproduction.paper import AVERAGES, SLIPS, TABLES, averages

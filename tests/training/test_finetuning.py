@@ -10,7 +10,7 @@ from office_makers import TINY, office_labels, tiny_backbone
 from torch import nn
 
 from igan_lib.data import backbones
-from igan_lib.data.domains import data_root
+from igan_lib.data.data_root import data_root
 from igan_lib.data.features import load_crop_pair, read_crops
 from igan_lib.data.images import to_unit_range
 from igan_lib.data.office31 import list_office31
