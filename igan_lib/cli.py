@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,11 +137,13 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _table(arguments: argparse.Namespace) -> int:
+    from igan_lib.reproduction.opened import OpenStudy
     from igan_lib.reproduction.results import read_results
     from igan_lib.reproduction.tables import summary
 
     if arguments.study is not None:
-        (opened,) = _sweep(arguments, studies=(arguments.study,))[1]
+        sweep = _sweep(arguments, studies=(arguments.study,))
+        opened = OpenStudy(sweep.chosen()[0], sweep)
         opened.write()
         print(opened.markdown())
         return _print_damaged(opened.damaged, missed=opened.unread)
@@ -154,24 +156,20 @@ def _table(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     from igan_lib.reproduction.report import write_report
-    from igan_lib.reproduction.results import read_results
 
-    sweep, opened = _sweep(arguments, seeds=arguments.seeds, studies=arguments.studies or None)
-    results, damaged = read_results(sweep.results / "runs")
-    write_report(sweep, arguments.figures, results, damaged)
+    more = {"studies": arguments.studies} if arguments.studies else {}
+    sweep = _sweep(arguments, seeds=arguments.seeds, figures=arguments.figures, **more)
+    opened = write_report(sweep)
     print(sweep.report)
-    return _print_damaged(damaged, missed=damaged and [name for study in opened for name in study.unread])
+    return _print_damaged(opened[0].damaged, missed=[name for study in opened for name in study.unread])
 
 
-def _sweep(arguments: argparse.Namespace, **more: Any) -> tuple[Any, Iterator[Any]]:
-    """The sweep that is asked for, and its studies with the results that are there, opened one by one."""
-    from igan_lib import open_study
+def _sweep(arguments: argparse.Namespace, **more: Any) -> Any:
+    """The sweep that is asked for."""
     from igan_lib.reproduction.workflow import make_sweep
 
-    shared = ("profile", "pairs", "backbone", "regime", "results")
-    given = {name: getattr(arguments, name) for name in shared} | more
-    sweep = make_sweep({name: value for name, value in given.items() if value is not None})
-    return sweep, (open_study(name, **{key: getattr(sweep, key) for key in shared}) for name in sweep.studies)
+    given = {name: getattr(arguments, name) for name in ("profile", "pairs", "backbone", "regime", "results")}
+    return make_sweep(given | more)
 
 
 def _print_damaged(damaged: list[str], missed: list[str]) -> int:

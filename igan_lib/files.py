@@ -43,9 +43,9 @@ def short_name(domain: str) -> str:
 
 
 def safe_name(domain: str) -> str:
-    """A domain's name as a part of a file name: "npz:a/b.npz" becomes "npz_a_b.npz".
+    """A domain's name as a part of a file name: "npz:a/b.npz" becomes "npz_a_b.npz", at most its last 80 bytes.
 
-    Of a long path the last 80 bytes are kept, since a file's name ends at 255; a run's hash tells such names apart.
+    A file's name ends at 255; a run's hash tells such names apart.
     """
     return re.sub(r"[^\w.+]+", "_", domain).strip("_").encode()[-80:].decode(errors="ignore")
 
@@ -58,13 +58,10 @@ def process_tag() -> str:
 def left_by_killed(folder: Path, prefix: str) -> list[Path]:
     """What is called `prefix` and the tag of a process of this machine that is no longer there, and anything after it.
 
-    Nobody is at work on it any more, so it may be deleted. What a process of another machine left is not listed: from
-    here nobody can tell whether that one is still at work.
+    Nobody is at work on it any more. What a process of another machine left is not listed: it may still be at work.
     """
-    if not folder.is_dir():
-        return []
     pattern = re.compile(rf"{re.escape(prefix)}{_machine()}-(\d+)(?!\d)")
-    found = ((entry, pattern.match(entry.name)) for entry in folder.iterdir())
+    found = ((entry, pattern.match(entry.name)) for entry in (folder.iterdir() if folder.is_dir() else ()))
     return [entry for entry, match in found if match and not psutil.pid_exists(int(match[1]))]
 
 

@@ -100,8 +100,8 @@ def load_crop_pair(
 ) -> DomainPair:
     """The images of two domains of Office-31 as a backbone takes them: uint8, N x 3 x crop x crop, for fine-tuning.
 
-    Arguments and errors as `load_feature_domains`. Nothing is kept: decoding takes a small part of the time of an epoch.
-    The middle of each image, always: no random crop, no flip, so that the two regimes see the same pixels.
+    Arguments and errors as `load_feature_domains`. Nothing is kept: decoding takes a small part of an epoch's time. The
+    middle of each image, always: no random crop, no flip, so that the two regimes see the same pixels.
     """
     chosen, domains = find_backbone(backbone), []
     listings = [list_office31(name, resolve_root(root)) for name in (source, target)]

@@ -21,36 +21,27 @@ ESTIMATION_IMAGES = 10_000  # enough for means and variances to three digits; mo
 def recalibrated(net: HashNet, images: Tensor) -> HashNet:
     """A copy of `net` in eval mode whose batch-norm statistics are those of `images`; `net` is left as it is.
 
-    Args:
-        images: n x C x S x S uint8 (or n x D features), unlabelled training images of a domain; evenly spaced ones are
-            used where there are more than `ESTIMATION_IMAGES`, since data sets are often sorted.
+    `images`: n x C x S x S uint8 (or n x D features), unlabelled training images of a domain; evenly spaced ones are
+    used where there are more than `ESTIMATION_IMAGES`, since data sets are often sorted.
     """
     net = copy.deepcopy(net).requires_grad_(False).eval()
-    layers = _batch_norms(net)
+    layers = batch_norms(net)
     if layers:
         for layer in layers:
             layer.reset_running_stats()
             layer.momentum = None  # a plain average over the batches
             layer.train()  # and no layer of another kind: dropout would change what they see
-        stride = max(1, -(-len(images) // ESTIMATION_IMAGES))
+        seen = images[:: max(1, -(-len(images) // ESTIMATION_IMAGES))]
         with torch.no_grad():
-            for batch in _even_batches(images[::stride]):
+            # Of nearly equal size: a small last batch would count as much as the others in the average.
+            for batch in seen.tensor_split(max(1, round(len(seen) / _batch_size(seen)))):
                 net.encode(to_input(batch.to(_device(net))))
     return net.eval()
 
 
-def has_batch_norm(net: nn.Module) -> bool:
-    """Whether statistics of batches are part of `net`."""
-    return bool(_batch_norms(net))
-
-
-def _batch_norms(net: nn.Module) -> list[nn.Module]:
+def batch_norms(net: nn.Module) -> list[nn.Module]:
+    """The layers of `net` that hold statistics of batches."""
     return [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-
-
-def _even_batches(images: Tensor) -> tuple[Tensor, ...]:
-    """Batches of nearly equal size: a small last one would count as much as the others in the average."""
-    return images.tensor_split(max(1, round(len(images) / _batch_size(images))))
 
 
 def _batch_size(images: Tensor) -> int:
@@ -63,10 +54,7 @@ def _device(net: nn.Module) -> torch.device:
 
 @torch.no_grad()
 def codes_and_logits(net: HashNet, images: Tensor) -> tuple[Tensor, Tensor]:
-    """u (n x d) and logits (n x N) of uint8 images (n x C x S x S) or features (n x D), for a net in eval mode.
-
-    Both come back on the CPU.
-    """
+    """u (n x d) and logits (n x N), on the CPU, of n uint8 images or features, for a net in eval mode."""
     pairs = [net(to_input(batch.to(_device(net)))) for batch in images.split(_batch_size(images))]
     return torch.cat([u for u, _ in pairs]).cpu(), torch.cat([logits for _, logits in pairs]).cpu()
 
@@ -90,18 +78,11 @@ def share_right(logits: Tensor, labels: Tensor) -> float:
 
 @torch.no_grad()
 def crosswise(net: HashNet, g_s: nn.Module, g_t: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each image, drawn by both generators from its code (Eq. 6 and 8).
+    """Images and what both generators draw from their codes (Eq. 6, 8): x, G^s(E(x)), G^t(E(x)), on the CPU.
 
-    The generators normalise by their running statistics, to which the codes of both domains contributed in training, so
-    that a picture does not depend on which others are drawn with it.
-
-    Args:
-        net: the encoder for these images, such as `recalibrated(method.inference_net, ...)` of their domain.
-        g_s, g_t: the generators of source and target images; they are left as they are.
-        images: n x C x S x S uint8.
-
-    Returns:
-        x, G^s(u) and G^t(u) for u = E(x): n x C x S x S each, in [-1, 1], on the CPU.
+    Of n x C x S x S uint8 images. The generators normalise by their running statistics, to which the codes of both
+    domains contributed in training, so that a picture does not depend on which others are drawn with it. `net`: the
+    encoder for these images, such as `recalibrated(method.inference_net, ...)` of their domain.
     """
     u, _ = codes_and_logits(net, images)
     drawn = [copy.deepcopy(g).eval()(u.to(_device(g))).cpu() for g in (g_s, g_t)]
@@ -114,14 +95,7 @@ def evenly_spaced(length: int, count: int) -> Tensor:
 
 
 def sample_codes(net: HashNet, domain: Domain, count: int | None = None) -> tuple[Tensor, Tensor]:
-    """Codes (n x d) and labels (n) of test images, with batch-norm statistics of `domain`.
-
-    Args:
-        count: so many evenly spaced ones; None: all.
-    """
-    images, labels = domain.test.images, domain.test.labels
-    if count is not None:
-        picks = evenly_spaced(len(images), count)
-        images, labels = images[picks], labels[picks]
-    u, _ = codes_and_logits(recalibrated(net, domain.train.images), images)
-    return u, labels
+    """Codes (n x d) and labels (n) of `count` evenly spaced test images (None: all), with `domain`'s own statistics."""
+    picks = evenly_spaced(len(domain.test.images), len(domain.test.images) if count is None else count)
+    u, _ = codes_and_logits(recalibrated(net, domain.train.images), domain.test.images[picks])
+    return u, domain.test.labels[picks]

@@ -54,13 +54,10 @@ def equal_shares(x_s: Tensor, x_t: Tensor, seed: int) -> Tensor:
 def hash_features(
     config: ExperimentConfig, network: IGAN | None, pair: DomainPair
 ) -> tuple[dict[str, float], list[HistoryRow]]:
-    """Fit the method of `config` on equally many training features of each domain; MAP in both protocols, in per cent.
+    """Fit the method of `config` on equally many training features of each domain.
 
-    Args:
-        network: the trained method of `source_only(config)`; None for a pair of features.
-
-    Returns:
-        map_target and map_cross, and the objective after each step as history.
+    `network`: the trained method of `source_only(config)`; None for a pair of features. Returns map_target and
+    map_cross in per cent, and the objective after each step as history.
     """
     reestimate = config.reestimate_batch_norm
     train_s, _ = domain_features(network, pair.source, reestimate_batch_norm=reestimate)

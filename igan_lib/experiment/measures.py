@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from igan_lib.compared.suh import SuH
 from igan_lib.data.domains import Domain, DomainPair
-from igan_lib.experiment.evaluation import accuracy, codes_and_logits, has_batch_norm, recalibrated, share_right
+from igan_lib.experiment.evaluation import accuracy, batch_norms, codes_and_logits, recalibrated, share_right
 from igan_lib.method.networks import HashNet
 from igan_lib.retrieval.clusters import neighbour_purity, silhouette
 from igan_lib.retrieval.protocols import Retrieval, both
@@ -44,7 +44,7 @@ def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool
             u, y = u_t.numpy(), test.labels.numpy()
             metrics[f"{prefix or 'target_'}silhouette"] = 100.0 * silhouette(u, y)
             metrics[f"{prefix or 'target_'}purity"] = 100.0 * neighbour_purity(u, y)
-    if has_batch_norm(method.inference_net):
+    if batch_norms(method.inference_net):
         metrics["running_statistics_accuracy"] = accuracy(method.inference_net.eval(), test)
     return metrics
 
@@ -58,10 +58,8 @@ def map_metrics(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor) -> dict[str,
 def retrieve(net_t: HashNet, net_s: HashNet, pair: DomainPair, **options) -> dict[str, Retrieval]:
     """`protocols.both` for a pair.
 
-    Args:
-        net_t, net_s: the network in eval mode as it is used on the target and on the source; the same one twice where
-            nothing is re-estimated.
-        options: `places`, `divisor`, `threads` of `protocols.evaluate_retrieval`.
+    `net_t`, `net_s`: the network in eval mode as it is used on the target and on the source; the same one twice where
+    nothing is re-estimated. `options`: `places`, `divisor`, `threads` of `protocols.evaluate_retrieval`.
     """
     queries, database = pair.target.test, pair.source.train
     u_t, _ = codes_and_logits(net_t, queries.images)

@@ -34,9 +34,8 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any] | None =
         output: Where the executed copy goes, ending in .ipynb; its folder is made.
         parameters: Values for the notebook's parameters; the others keep their defaults.
 
-    Raises:
-        NotebookError: A parameter is unknown or ill-typed, or a path does not fit (no kernel was started then); or a
-            cell failed. The copy up to the failing cell is kept beside the output as NAME.failed.ipynb.
+    NotebookError: a parameter is unknown or ill-typed, or a path does not fit (no kernel was started then); or a cell
+    failed. The copy up to the failing cell is kept beside the output as NAME.failed.ipynb.
     """
     values = _convert(parameters or {}, notebook)
     if output.suffix != ".ipynb" or output.is_dir() or output.resolve() == notebook.resolve():
@@ -54,10 +53,9 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any] | None =
         try:
             _run(notebook, partial, values)
         except RuntimeError:
-            # Kernels that start at the same moment can pick the same port, and one of them dies at once.
             if _started_cells(partial):
                 raise
-            _run(notebook, partial, values)
+            _run(notebook, partial, values)  # kernels that start at once can pick one port, and one of them dies
         _name_paths(partial, notebook, output)
         os.replace(partial, output)
     except Exception as error:
@@ -67,8 +65,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any] | None =
             message += f"; the copy up to there is {failed}"
         raise NotebookError(f"{message}.") from error
     finally:
-        # Left here by an interrupt, or cut short by a full disk.
-        partial.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)  # left here by an interrupt, or cut short by a full disk
     failed.unlink(missing_ok=True)
     return output
 
@@ -76,9 +73,8 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any] | None =
 def declared_parameters(notebook: Path) -> dict[str, str]:
     """The parameters of a notebook, name -> declared type, such as `{"seed": "int"}`; no kernel is started.
 
-    Raises:
-        NotebookError: The notebook is missing or unreadable, or has no cell tagged `parameters` in which every line
-            reads like `seed: int = 0`, with a type that can be passed.
+    NotebookError: the notebook is missing or unreadable, or has no cell tagged `parameters` in which every line reads
+    like `seed: int = 0`, with a type that can be passed.
     """
     if not notebook.is_file():
         raise NotebookError(f"Expected a notebook at {notebook}, found no such file; check the path.")
@@ -113,9 +109,7 @@ def parse_parameters(assignments: Iterable[str], notebook: Path) -> dict[str, An
     """Turn strings NAME=VALUE of a command line into values of the types that the notebook declares, for `execute`.
 
     A bool is `true` or `false`, a list is JSON such as `[1, 2]`, and `none` is None for an Optional parameter.
-
-    Raises:
-        NotebookError: A string is not NAME=VALUE, a name is given twice or unknown, or a value does not fit its type.
+    NotebookError: a string is not NAME=VALUE, a name is given twice or unknown, or a value does not fit its type.
     """
     texts: dict[str, str] = {}
     for assignment in assignments:
@@ -138,17 +132,15 @@ def _convert(values: Mapping[str, Any], notebook: Path, from_text: bool = False)
             raise NotebookError(f"Expected {names}, found {name!r}{hint}; correct the name.")
         try:
             kind = _type(ast.parse(declared[name], mode="eval").body)
-            found[name] = (_from_text if from_text else _strict)(value, kind)
+            # Strict: True is no int, and neither is "1".
+            read = _from_text if from_text else lambda v, kind: TypeAdapter(kind).validate_python(v, strict=True)
+            found[name] = read(value, kind)
         except ValidationError:
             raise NotebookError(
                 f"Expected {declared[name]} for parameter {name} of {notebook.name}, found {value!r} "
                 f"({type(value).__name__}); pass a value of that type."
             ) from None
     return found
-
-
-def _strict(value: Any, kind: Any) -> Any:
-    return TypeAdapter(kind).validate_python(value, strict=True)  # True is no int, and neither is "1"
 
 
 def _from_text(text: str, kind: Any) -> Any:
@@ -179,13 +171,13 @@ def _run(notebook: Path, copy: Path, values: dict[str, Any]) -> None:
     # Papermill takes paths as templates of str.format, so braces are doubled.
     source, target = (str(path.resolve()).replace("{", "{{").replace("}", "}}") for path in (notebook, copy))
     options: dict[str, Any] = {"kernel_name": KERNEL, "language": "python", "cwd": str(notebook.resolve().parent)}
-    # A kernel of this machine alone: its warning of an unencrypted connection says nothing to a reader.
+    # The kernel is of this machine alone: its warning of an unencrypted connection says nothing to a reader.
     options |= {"progress_bar": False, "extra_arguments": ["--IPKernelApp.log_level=ERROR"]}
     papermill.execute_notebook(source, target, parameters=values, **options)
 
 
 def _started_cells(copy: Path) -> list[nbformat.NotebookNode] | None:
-    """The code cells that ran, by papermill's note in its copy; None of a copy that is missing or was cut short."""
+    """The code cells that ran, by papermill's note in its copy; None: the copy is missing or was cut short."""
     try:
         cells = nbformat.read(copy, as_version=4).cells
     except (OSError, ValueError):

@@ -39,14 +39,8 @@ METHODS: dict[str, dict[str, Any]] = {
 PROFILES: dict[str, dict[str, Any]] = {
     # seconds, to see that everything runs; the numbers mean nothing
     "smoke": {
-        "pretrain_steps": 6,
-        "steps": 8,
-        "batch_size": 20,
-        "train_limit": 200,
-        "log_every": 2,
-        "checkpoint_every": 4,
-        "generator_width": 2,
-        "discriminator_width": 2,
+        **{"pretrain_steps": 6, "steps": 8, "batch_size": 20, "train_limit": 200, "log_every": 2},
+        **{"checkpoint_every": 4, "generator_width": 2, "discriminator_width": 2},
     },
     # embedded data, about two minutes on two cores
     "quick": {"pretrain_steps": 200, "steps": 700},
@@ -102,7 +96,9 @@ class ExperimentConfig(IGANConfig, Schedule):
     reestimate_batch_norm: bool = True  # before each evaluation, on unlabelled images of that domain
 
     @model_validator(mode="after")
-    def _features_go_with_mlp(self) -> "ExperimentConfig":
+    def _settings_fit_together(self) -> "ExperimentConfig":
+        if self.source == self.target:
+            raise ValueError(f"source and target must be two domains, found {self.source!r} twice")
         if (self.backbone != "none") != (self.encoder == "mlp"):
             raise ValueError(
                 f"features of a backbone go with the encoder mlp, found {self.backbone} and {self.encoder}"
@@ -112,24 +108,12 @@ class ExperimentConfig(IGANConfig, Schedule):
         for name in ("size", "channels", "contrast"):
             if self.backbone != "none" and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"a backbone cuts images its own way and does not read {name}")
-        return self
-
-    @model_validator(mode="after")
-    def _baselines_read_few_settings(self) -> "ExperimentConfig":
         if self.method in BASELINES:
-            read = {"encoder", "code_length", "batch_norm", "learning_rate"}
-            fields = IGANConfig.model_fields
-            unread = [name for name in fields if name not in read and getattr(self, name) != fields[name].default]
             # A profile may set the width of networks that a baseline has not.
-            unread = [name for name in unread if not name.endswith("_width")]
-            if unread:
+            read = {"encoder", "code_length", "batch_norm", "learning_rate", "generator_width", "discriminator_width"}
+            fields = {name: field.default for name, field in IGANConfig.model_fields.items() if name not in read}
+            if unread := [name for name, default in fields.items() if getattr(self, name) != default]:
                 raise ValueError(f"the method {self.method} does not read {', '.join(unread)}")
-        return self
-
-    @model_validator(mode="after")
-    def _two_domains(self) -> "ExperimentConfig":
-        if self.source == self.target:
-            raise ValueError(f"source and target must be two domains, found {self.source!r} twice")
         return self
 
     @property
@@ -155,10 +139,8 @@ def preset(
 ) -> ExperimentConfig:
     """The configuration of a named profile and method; `overrides` replace single values.
 
-    Pairs with SVHN in them take `SVHN`, pairs of Office-31 `OFFICE`.
-
-    Raises:
-        ConfigError: an unknown profile, method or key, or a value of the wrong type or range.
+    Pairs with SVHN in them take `SVHN`, pairs of Office-31 `OFFICE`. ConfigError: an unknown profile, method or key, or
+    a value of the wrong type or range.
     """
     for kind, name, known in (("profile", profile, PROFILES), ("method", method, METHODS)):
         if name not in known:

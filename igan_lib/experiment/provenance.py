@@ -41,19 +41,14 @@ def peak_memory_mib() -> float:
 
 
 def provenance(
-    device: torch.device,
-    seconds: float,
-    data: dict[str, str],
-    code: dict[str, Any],
-    earlier: Sequence[dict[str, Any]] = (),
+    device: torch.device, seconds: float, data: dict[str, str], code: dict[str, Any], earlier: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """What a reader needs to run the same again and to judge its time.
 
     Args:
         device: where it ran; seconds: wall time of this process; data: checksum by domain.
         code: `git_state()` of when this process began, since commits may be made while it goes on.
-        earlier: steps, seconds and code of the processes before it that trained a part of the run; they are listed, and
-            their seconds are added.
+        earlier: steps, seconds and code of the processes before it that trained a part; their seconds are added.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {

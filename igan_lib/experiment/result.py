@@ -29,11 +29,7 @@ def result_path(config: ExperimentConfig, results: Path = RESULTS) -> Path:
 
 
 def read_result(path: Path) -> RunResult:
-    """Read one result file.
-
-    Raises:
-        ConfigError: the file is cut short, is not a result of this version, or its configuration was changed.
-    """
+    """Read one result file. ConfigError: it is cut short, not of this version, or its configuration was changed."""
     try:
         result = RunResult.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:

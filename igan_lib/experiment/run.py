@@ -32,19 +32,11 @@ def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:
 
     Frozen, that is the backbone's features; to be fine-tuned, its images, cut for it.
     """
+    names, shared = (config.source, config.target), {"download": download, "limit": config.train_limit}
     if config.backbone != "none":
         load_office = load_feature_pair if config.regime == "frozen" else load_crop_pair
-        return load_office(
-            config.source, config.target, backbone=config.backbone, download=download, limit=config.train_limit
-        )
-    pair = load_pair(
-        config.source,
-        config.target,
-        size=config.size,
-        channels=config.channels,
-        download=download,
-        limit=config.train_limit,
-    )
+        return load_office(*names, backbone=config.backbone, **shared)
+    pair = load_pair(*names, size=config.size, channels=config.channels, **shared)
     return pair.map_images(normalize_contrast) if config.contrast else pair
 
 
@@ -60,25 +52,14 @@ def train(
 ) -> tuple[nn.Module, list[HistoryRow]]:
     """Train `config` on `pair`, or go on where a killed run stopped, or load what a finished one left.
 
-    Args:
-        code: what the checkpoint says of the code that made the steps; None: `git_state()`.
-
-    Returns:
-        The trained method and its history. Checkpoints lie in `results/checkpoints/`, which git ignores.
+    `code`: what the checkpoint says of the code that made the steps; None: `git_state()`. Returns the trained method
+    and its history. Checkpoints lie in `results/checkpoints/`, which git ignores.
     """
     method = build(config, pair)
-    history = fit(
-        method,
-        training_data(config, pair),
-        config,
-        seed=config.seed,
-        device=pick_device(device),
-        checkpoint=checkpoint_path(config, results),
-        fingerprint=config.name,
-        code=code or git_state(),
-        on_log=on_log,
-        progress=progress,
-    )
+    kept = {"checkpoint": checkpoint_path(config, results), "fingerprint": config.name, "code": code or git_state()}
+    shown = {"on_log": on_log, "progress": progress}
+    data = training_data(config, pair)
+    history = fit(method, data, config, seed=config.seed, device=pick_device(device), **kept, **shown)
     return method, history
 
 
@@ -94,10 +75,7 @@ def run(
     """Run `config` unless its result is already there, and return the result.
 
     Two processes that ask for the same run do not both run it: the second waits for the first and reads its result. A
-    killed run goes on from its last checkpoint.
-
-    Raises:
-        ConfigError, DataError, TrainingError: each with one sentence that says what to do.
+    killed run goes on from its last checkpoint. ConfigError, DataError, TrainingError: a sentence that says what to do.
     """
     path = result_path(config, results)
     with locked(config, results):
@@ -116,23 +94,12 @@ def run(
             metrics, history = hash_features(config, network, pair)
         else:
             earlier = parts_before(checkpoint_path(config, results), config.name)
-            method, history = train(
-                config, pair, device=device, results=results, code=code, on_log=on_log, progress=progress
-            )
+            where, shown = {"device": device, "results": results}, {"on_log": on_log, "progress": progress}
+            method, history = train(config, pair, code=code, **where, **shown)
             metrics = evaluate(method, pair, reestimate_batch_norm=config.reestimate_batch_norm)
-        result = RunResult(
-            config=config,
-            hash=config.hash8,
-            metrics=metrics,
-            history=history,
-            provenance=provenance(
-                device=pick_device(device),
-                seconds=time.perf_counter() - started,
-                data={domain.name: domain.checksum() for domain in (pair.source, pair.target)},
-                code=code,
-                earlier=earlier,
-            ),
-        )
+        data = {domain.name: domain.checksum() for domain in (pair.source, pair.target)}
+        made = provenance(pick_device(device), time.perf_counter() - started, data, code, earlier)
+        result = RunResult(config=config, hash=config.hash8, metrics=metrics, history=history, provenance=made)
         write_text(path, result.model_dump_json(indent=1) + "\n")
         # What a process that was killed while it wrote a checkpoint has left; nobody else writes it under this lock.
         for left in checkpoint_path(config, results).parent.glob(f".{config.name}.pt.*.partial"):
@@ -150,10 +117,7 @@ def locked(config: ExperimentConfig, results: Path) -> FileLock:
 def _feature_network(
     config: ExperimentConfig, pair: DomainPair, device: str, results: Path, progress: bool
 ) -> tuple[nn.Module | None, list[dict[str, Any]]]:
-    """The network of the run `source_only(config)`, trained here if it is not there, and its parts of before.
-
-    None and no parts for features as inputs.
-    """
+    """The network of `source_only(config)`, trained if it is not there, and its earlier parts; None for features."""
     if len(pair.shape) == 1:
         return None, []
     base = source_only(config)

@@ -33,14 +33,10 @@ class Pretrained:
 
 
 class FineTunedEncoder(nn.Module):
-    """u = E(b(x)): a pretrained backbone b, then the encoder E of its features; x: B x 3 x S x S -> u: B x d.
+    """u = E(b(x)): a pretrained backbone b, then the encoder E of its B x D features; x: B x 3 x S x S -> u: B x d.
 
     The other regime of Office-31, beside frozen features. Generators and discriminators see the backbone's features
     (3.2 reconstructs fc6), which now change while training.
-
-    Args:
-        backbone: b; its network becomes a part of this one.
-        encoder: E on B x D features, such as `build_encoder("mlp", (D,))` gives.
     """
 
     def __init__(self, backbone: Pretrained, encoder: nn.Module) -> None:
@@ -73,10 +69,8 @@ def build_encoder(
 ) -> nn.Module:
     """The encoder called `name`, with its default widths: "lenet" (M <-> U), "conv4" (S -> M), "mlp" (features).
 
-    A `backbone` to be fine-tuned becomes its first part; `shape` is then that of the backbone's images.
-
-    Raises:
-        ValueError: unknown name, images that have neither 28 nor 32 pixels, or an encoder that does not fit the input.
+    A `backbone` to be fine-tuned becomes its first part; `shape` is then that of the backbone's images. ValueError:
+    unknown name, images that have neither 28 nor 32 pixels, or an encoder that does not fit the input.
     """
     if backbone is not None:
         return FineTunedEncoder(backbone, build_encoder(name, (backbone.dimension,), code_length, batch_norm))

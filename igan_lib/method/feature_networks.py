@@ -19,11 +19,7 @@ def _hidden_layer(inputs: int, hidden: int, batch_norm: bool) -> list[nn.Module]
 class FeatureEncoder(nn.Module):
     """u = E(x) on features: one hidden layer, then the tanh code; x: B x D -> u: B x d.
 
-    Args:
-        n_features: D.
-        code_length: d, the number of bits.
-        hidden: units of the hidden layer.
-        batch_norm: batch norm after the hidden layer, as in `networks.LeNetEncoder`.
+    `n_features` is D, `code_length` d; batch norm after the hidden layer, as in `networks.LeNetEncoder`.
     """
 
     def __init__(self, n_features: int, code_length: int = 64, hidden: int = HIDDEN, batch_norm: bool = True) -> None:
@@ -46,12 +42,6 @@ class FeatureGenerator(nn.Module):
 
     The last layer is linear. Features come from a ReLU and are never negative, half of them zero: a ReLU here would
     have units that no gradient reaches, and Softplus nears zero so slowly that in 600 steps it learned the mean alone.
-
-    Args:
-        n_features: D.
-        code_length: d.
-        hidden: units of the hidden layer.
-        batch_norm: batch norm after the hidden layer, as in `networks.Generator`.
     """
 
     def __init__(self, n_features: int, code_length: int = 64, hidden: int = HIDDEN, batch_norm: bool = True) -> None:
@@ -67,11 +57,6 @@ class FeatureDiscriminator(nn.Module):
     """D(x) on features: N + 1 logits, the N classes and, last, "reconstructed" (2.2); B x D -> B x (N + 1).
 
     No batch norm, for the reason given at `networks.Discriminator`.
-
-    Args:
-        n_features: D.
-        n_classes: N.
-        hidden: units of the hidden layer.
     """
 
     def __init__(self, n_features: int, n_classes: int, hidden: int = HIDDEN) -> None:

@@ -40,10 +40,7 @@ class HashMethod(nn.Module):
 
 
 def parameter_groups(modules: Iterable[nn.Module], rate: float) -> list[dict[str, Any]]:
-    """The parameters of `modules`, each once, as groups for an optimiser.
-
-    Those of a fine-tuned backbone learn at `PRETRAINED_RATE` times `rate`.
-    """
+    """Each parameter of `modules` once, in groups for an optimiser; those of a backbone at a tenth of `rate`."""
     modules = nn.ModuleList(modules)
     slow = [p for m in modules.modules() if isinstance(m, FineTunedEncoder) for p in m.backbone.parameters()]
     known = {id(parameter) for parameter in slow}

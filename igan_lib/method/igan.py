@@ -88,8 +88,6 @@ class IGAN(HashMethod):
         # beta1 = 0.5 for G and D as since DCGAN: their targets move. fused: one kernel for all tensors.
         return torch.optim.Adam(groups, betas=(0.5 if gan else 0.9, 0.999), fused=True)
 
-    # ------------------------------------------------------------------ training
-
     def pretrain(self, x_s: Tensor, y_s: Tensor) -> dict[str, Tensor]:
         """One source-only step of E and C on L_c and, where it is on, alpha L_h (3.2: "pre-train the encoder").
 
@@ -243,8 +241,6 @@ class IGAN(HashMethod):
 
     def _autocast(self, x: Tensor) -> torch.autocast:
         return torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
-
-    # ------------------------------------------------------------------ inference
 
     @property
     def inference_net(self) -> HashNet:

@@ -8,34 +8,37 @@ from typing import Any
 
 import pandas as pd
 
-from igan_lib.errors import ConfigError
-from igan_lib.experiment.presets import OFFICE
+from igan_lib.experiment.result import RunResult
 from igan_lib.files import ROOT, write_text
 from igan_lib.reproduction import tables
 from igan_lib.reproduction.claims import claims_about
 from igan_lib.reproduction.results import SECONDS, frame, read_results, setting
-from igan_lib.reproduction.studies import STUDIES, Pair, Study, column, office_studies, on_pairs, own_folder
+from igan_lib.reproduction.studies import Study, column
+from igan_lib.reproduction.workflow import Sweep, make_sweep
 
 
 class OpenStudy:
     """A study with its results, for a notebook: `open_study("table1").wide`.
 
     Attributes:
-        study, profile, seeds: what is asked for.
+        study, sweep: what is asked for; folder, figures: where its tables and its pictures go.
         runs: the `results.frame` of all results; damaged: one sentence for each file that can't be read.
-        folder, figures: this profile, backbone and choice of pairs has its tables and its pictures.
+        table: the `tables.study_table`, one line a cell.
+
+    Args:
+        read: what `read_results` gave, where it is at hand.
     """
 
-    def __init__(self, study: Study, profile: str, seeds: int, results: Path, folder: Path, figures: Path) -> None:
-        self.study, self.profile, self.seeds = study, profile, seeds
-        self.results, self.folder, self.figures = results, folder, figures
-        self._all, self.damaged = read_results(results / "runs")
+    def __init__(self, study: Study, sweep: Sweep, read: tuple[list[RunResult], list[str]] | None = None) -> None:
+        self.study, self.sweep, self.profile = study, sweep, sweep.profile
+        self.folder, self.figures = sweep.tables, sweep.pictures
+        self._all, self.damaged = read or read_results(sweep.results / "runs")
         self.runs = frame(self._all)
-        self.table = tables.study_table(study, self.runs, profile)
+        self.table = tables.study_table(study, self.runs, self.profile)
 
     @property
     def wide(self) -> pd.DataFrame:
-        """See `wide`."""
+        """See `tables.wide`."""
         return tables.wide(self.table)
 
     def markdown(self) -> str:
@@ -43,11 +46,15 @@ class OpenStudy:
         return self.wide.to_markdown(disable_numparse=True)
 
     def differences(self, against: str = "") -> pd.DataFrame:
-        """See `differences`."""
+        """See `tables.differences`."""
         return tables.differences(self.study, self.runs, self.profile, against)
 
-    def write(self) -> Path:
-        """The table as CSV (long), as Markdown and LaTeX (wide), and its differences; returns the CSV's path."""
+    def claims(self) -> pd.DataFrame:
+        """The paper's claims about this table: verdict and numbers, one line a claim."""
+        return claims_about(self.study.name, self.runs, self.profile, {self.study.name: self.study})
+
+    def write(self) -> None:
+        """The table as CSV (long), as Markdown and LaTeX (wide), and its differences."""
         study, title = self.study, f"{self.study.title}, profile {self.profile}"
         tables.write_csv(self.table, self.folder / f"{study.name}.csv")
         write_text(self.folder / f"{study.name}.md", f"{title}\n\n{self.markdown()}\n")
@@ -57,7 +64,6 @@ class OpenStudy:
             found = self.differences()
             by_seed = found["by_seed"].map(lambda values: " ".join(f"{value:.4f}" for value in values))
             tables.write_csv(found.assign(by_seed=by_seed), self.folder / f"{study.name}-differences.csv")
-        return self.folder / f"{study.name}.csv"
 
     def save(self, figure: Any, name: str) -> Any:
         """Write a figure as `name`.png and .svg into `figures`; returns it, so that a notebook shows it."""
@@ -69,30 +75,25 @@ class OpenStudy:
     @property
     def missing_runs(self) -> list[str]:
         """The names of the runs that are not there or lack what the study measures, each once."""
-        have = set(zip(self.runs["setting"], self.runs["seed"], self.runs["metric"], strict=True))
-        missing = {}
-        for seed in range(self.seeds):
-            for row in self.study.rows:
-                for pair in self.study.pairs:
-                    config = self.study.config(row, pair, seed, self.profile)
-                    if (setting(config), seed, row.metric or self.study.metric) not in have:
-                        missing[config.name] = None
+        have, missing = set(zip(self.runs["setting"], self.runs["seed"], self.runs["metric"], strict=True)), {}
+        for seed in range(self.sweep.seeds):
+            for row, _, config in self.study.cells(self.profile, seed):
+                if (setting(config), seed, row.metric or self.study.metric) not in have:
+                    missing[config.name] = None
         return list(missing)
 
     @property
     def missing(self) -> str:
         """What is missing, as Markdown."""
         names = self.missing_runs
-        if not names:
-            return "No run is missing."
         lines = "\n".join(f"    {name}" for name in names[:20])
         more = f"\n    and {len(names) - 20} more" if len(names) > 20 else ""
-        return f"{len(names)} runs are missing.\n\n{lines}{more}"
+        return f"{len(names)} runs are missing.\n\n{lines}{more}" if names else "No run is missing."
 
     @property
     def unread(self) -> list[str]:
         """The names of the study's runs, of any seed, whose file is there and can't be read."""
-        unread = {path.stem for path in (self.results / "runs").glob("*.json")}
+        unread = {path.stem for path in (self.sweep.results / "runs").glob("*.json")}
         unread -= {result.config.name for result in self._all}
         seeds = {int(found[1]) for name in unread if (found := re.search(r"-s(\d{1,9})-\w+$", name))}
         return sorted(unread & {config.name for config in self.study.configs(self.profile, seeds)})
@@ -101,18 +102,16 @@ class OpenStudy:
         """What the runs logged while they trained: method, column, seed, step, and the logged values."""
         rows, found = [], {result.hash: result for result in self._all}
         for seed in sorted({result.config.seed for result in self._all}):
-            for row in self.study.rows:
-                for pair in self.study.pairs:
-                    result = found.get(self.study.config(row, pair, seed, self.profile).hash8)
-                    head = {"method": row.label, "column": column(pair), "seed": seed}
-                    rows += [head | logged for logged in (result.history if result else ())]
+            for row, pair, config in self.study.cells(self.profile, seed):
+                head = {"method": row.label, "column": column(pair), "seed": seed}
+                rows += [head | logged for logged in (found[config.hash8].history if config.hash8 in found else ())]
         return pd.DataFrame(rows, columns=None if rows else ["method", "column", "seed", "step"])
 
     def costs(self) -> pd.DataFrame:
         """Seconds of a run, the fastest of the seeds that all rows have, and of Table 4 ms of a step; as text.
 
-        Steps were measured in turn in one run, so they compare. Other work on the machine adds to a run's
-        time, so the fastest is shown.
+        Steps were measured in turn in one run, so they compare. Other work on the machine adds to a run's time, so the
+        fastest is shown.
         """
         rows, columns = [row for row in self.study.rows if row.metric is None], {}
         for pair in self.study.pairs:
@@ -122,43 +121,20 @@ class OpenStudy:
                 head = f"s a run, {column(pair).replace('->', ' → ')}"
                 columns[head] = [min((cell[seed] for seed in common if cell), default=math.nan) for cell in cells]
         table = pd.DataFrame(columns, index=[row.label for row in rows], dtype=float)
-        bench = self.results / "benchmarks.json"
+        bench = self.sweep.results / "benchmarks.json"
         if self.study.name == "table4" and bench.exists():  # measured with batch norm, as this table has it
             for size, steps in json.loads(bench.read_text(encoding="utf-8"))["cpu"].get("losses_ms", {}).items():
                 table[f"ms a step, {size}"] = pd.Series(steps)
         return table.map(lambda value: "" if math.isnan(value) else f"{value:.0f}")
 
-    def claims(self) -> pd.DataFrame:
-        """The paper's claims about this table: verdict and numbers, one line a claim."""
-        return claims_about(self.study.name, self.runs, self.profile, {self.study.name: self.study})
-
 
 def open_study(
-    name: str,
-    *,
-    profile: str = "cpu",
-    seeds: int = 5,
-    results: Path | str = ROOT / "results",
-    figures: Path | str = ROOT / "figures",
-    backbone: str = OFFICE["backbone"],
-    regime: str = "frozen",
-    pairs: tuple[Pair, ...] | None = None,
+    name: str, *, results: Path | str = ROOT / "results", figures: Path | str = ROOT / "figures", **choice: Any
 ) -> OpenStudy:
-    """The table called `name` with the results that are there.
+    """The table called `name` (of `studies.STUDIES`) with the results that are there.
 
-    Args:
-        name: one of `studies.STUDIES`; profile: smoke, quick, cpu or paper; seeds: how many are wanted.
-        results, figures: folders; backbone, regime: of Office-31's tables; pairs: in the place of the table's own.
-
-    Raises:
-        ConfigError: an unknown table.
+    `choice`: fields of `workflow.Sweep`: profile, seeds (how many are wanted), backbone and regime (of Office-31's
+    tables), pairs (in the place of the table's own). ConfigError: an unknown table, field or value.
     """
-    known = STUDIES | office_studies(backbone, regime)
-    if name not in known:
-        raise ConfigError(f"Expected a table among {', '.join(known)}, found {name!r}: choose one of these.")
-    study, where = known[name], (profile, backbone, regime, pairs)
-    if pairs is not None:
-        study = on_pairs(study, pairs)
-    results = Path(results)
-    folder, pictures = own_folder(results / "tables", *where), own_folder(Path(figures), *where)
-    return OpenStudy(study, profile, seeds, results, folder, pictures)
+    sweep = make_sweep({"studies": (name,), "results": results, "figures": figures, **choice})
+    return OpenStudy(sweep.chosen()[0], sweep)

@@ -18,9 +18,9 @@ from igan_lib.experiment.result import RunResult
 from igan_lib.files import write_text
 from igan_lib.reproduction.claims import SHOWN, claim_parts, decide
 from igan_lib.reproduction.estimate import VERDICTS
-from igan_lib.reproduction.opened import OpenStudy, open_study
+from igan_lib.reproduction.opened import OpenStudy
 from igan_lib.reproduction.paper import SLIPS, averages
-from igan_lib.reproduction.results import frame
+from igan_lib.reproduction.results import frame, read_results
 from igan_lib.reproduction.sentences import CLAIMS
 from igan_lib.reproduction.studies import STUDIES, office_studies
 from igan_lib.reproduction.tables import wide_differences, write_csv
@@ -50,41 +50,19 @@ CURVES = {
 KINDS = {"png": "image/png", "svg": "image/svg+xml"}
 
 
-def write_report(sweep: Sweep, figures: Path, results: list[RunResult], damaged: Iterable[str] = ()) -> None:
-    """Write `sweep.report`, and claims.csv and claims_parts.csv beside it.
-
-    Args:
-        figures: the folder of the pictures, of all profiles.
-        results: of the runs that are there.
-        damaged: one sentence for each result file that can't be read, as from `read_results`.
-    """
+def write_report(sweep: Sweep) -> list[OpenStudy]:
+    """Write `sweep.report`, and claims.csv and claims_parts.csv beside it; returns the studies that it shows."""
+    results, damaged = read = read_results(sweep.results / "runs")
+    opened = [OpenStudy(study, sweep, read) for study in sweep.chosen()]
     studies, runs = STUDIES | office_studies(sweep.backbone, sweep.regime), frame(results)
     claims = decide(runs, sweep.profile, studies=studies)
     parts = claim_parts(runs, sweep.profile, studies=studies)
     write_csv(claims, sweep.report.with_name("claims.csv"))
     write_csv(parts.drop(columns="text"), sweep.report.with_name("claims_parts.csv"))
-    opened = [
-        open_study(
-            name,
-            profile=sweep.profile,
-            seeds=sweep.seeds,
-            results=sweep.results,
-            figures=figures,
-            backbone=sweep.backbone,
-            regime=sweep.regime,
-            pairs=sweep.pairs,
-        )
-        for name in sweep.studies
-    ]
-    pictures_in, verdicts = opened[0].figures, Counter(claims["verdict"])
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    verdicts = Counter(claims["verdict"])
+    blocks = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters["formula"] = formula
     page = environment.get_template("report.html.jinja").render(
         profile=sweep.profile,
@@ -93,8 +71,8 @@ def write_report(sweep: Sweep, figures: Path, results: list[RunResult], damaged:
         rules=VERDICTS,
         claims=[_claim(line, parts[parts["claim"] == line.claim]) for line in claims.itertuples(index=False)],
         tables=[_table(one) for one in opened],
-        figure2=pictures(FIGURE2, pictures_in),
-        curves=pictures(CURVES, pictures_in),
+        figure2=pictures(FIGURE2, sweep.pictures),
+        curves=pictures(CURVES, sweep.pictures),
         slips=SLIPS,
         averages=averages(),
         provenance=provenance_lines(result for result in results if result.config.profile == sweep.profile),
@@ -103,6 +81,7 @@ def write_report(sweep: Sweep, figures: Path, results: list[RunResult], damaged:
         damaged=[sentence.replace(str(sweep.results), "results") for sentence in damaged],
     )
     write_text(sweep.report, page)
+    return opened
 
 
 def formula(text: str) -> Markup:
@@ -137,7 +116,7 @@ def _table(opened: OpenStudy) -> dict[str, Any]:
         "pictures": pictures(STUDY_FIGURES.get(study.name, {}), opened.figures),
         "differences": _grid(wide_differences(opened.differences())) if study.differences else None,
         "costs": _grid(opened.costs()) if study.name in COSTED else None,
-        "wanted": len({config.name for config in study.configs(opened.profile, range(opened.seeds))}),
+        "wanted": len({config.name for config in study.configs(opened.profile, range(opened.sweep.seeds))}),
         "missing": missing,
     }
 

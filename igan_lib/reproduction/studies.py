@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.presets import OFFICE, ExperimentConfig, preset
-from igan_lib.files import safe_name, short_name
+from igan_lib.files import short_name
 from igan_lib.method.config import ALL_LOSSES
 from igan_lib.reproduction import paper
 from igan_lib.reproduction.estimate import Estimate
@@ -31,25 +30,6 @@ def column(pair: Pair) -> str:
 def printed_for(pair: Pair, cells: dict[str, float]) -> float | None:
     """The paper's number for a pair; none for a user's own files: one called mnist.npz is not MNIST."""
     return None if any(":" in domain for domain in pair) else cells.get(column(pair))
-
-
-def own_folder(
-    folder: Path,
-    profile: str,
-    backbone: str = OFFICE["backbone"],
-    regime: str = "frozen",
-    pairs: tuple[Pair, ...] | None = None,
-) -> Path:
-    """Where tables or figures go: one folder for each profile, choice of pairs and backbone: none replaces another.
-
-    Those of profile `cpu` on the studies' own pairs and the usual backbone lie in `folder` itself.
-    """
-    if pairs is not None or profile != "cpu":
-        folder /= profile
-    if pairs is not None:
-        folder /= "+".join("-".join(map(safe_name, pair)) for pair in pairs)
-    usual = (backbone, regime) == (OFFICE["backbone"], "frozen")
-    return folder if usual else folder / f"{backbone}-{regime}"
 
 
 @dataclass(frozen=True)
@@ -84,11 +64,7 @@ class Study:
         return tuple(f"{self.name}{suffix}" for suffix in suffixes)
 
     def row(self, label: str) -> Row:
-        """The row called `label`.
-
-        Raises:
-            ConfigError: there is none.
-        """
+        """The row called `label`. ConfigError: there is none."""
         for row in self.rows:
             if row.label == label:
                 return row
@@ -99,9 +75,13 @@ class Study:
         """The configuration of one run of a cell."""
         return preset(*pair, seed=seed, profile=profile, method=row.method, **row.settings)
 
+    def cells(self, profile: str, seed: int) -> list[tuple[Row, Pair, ExperimentConfig]]:
+        """Each cell's row and pair, and its run with one seed."""
+        return [(row, pair, self.config(row, pair, seed, profile)) for row in self.rows for pair in self.pairs]
+
     def configs(self, profile: str, seeds: Iterable[int]) -> list[ExperimentConfig]:
         """All runs, seed by seed, so that a table is complete with few seeds before it has many."""
-        return [self.config(row, pair, seed, profile) for seed in seeds for row in self.rows for pair in self.pairs]
+        return [config for seed in seeds for _, _, config in self.cells(profile, seed)]
 
     def cell(self, runs: pd.DataFrame, row: Row, pair: Pair, profile: str, metric: str | None = None) -> Estimate:
         """The values of a cell by seed, from a `results.frame`, beside the paper's number."""
@@ -151,15 +131,7 @@ ARGUMENTS = Study(
     differences="first",
 )
 
-HASHING = (
-    Row("NoDA", method="noda"),
-    Row("ITQ", method="itq"),
-    Row("UH-BDNN", method="uh-bdnn"),
-    Row("BA", method="ba"),
-    Row("DAH", method="dah"),
-    Row("igan"),
-    Row("SuH", method="suh"),
-)
+HASHING = tuple(Row(label, label.lower()) for label in ("NoDA", "ITQ", "UH-BDNN", "BA", "DAH", "igan", "SuH"))
 AS_PRINTED = {"UH-BDNN": "BDNN", "igan": "IGAN"}  # where Table 3 has another name
 
 
@@ -177,31 +149,23 @@ def _compared(row: Row, printed: dict[str, float], given: dict[str, str], reason
 
 def office_studies(backbone: str = OFFICE["backbone"], regime: str = "frozen") -> dict[str, Study]:
     """Tables 2 and 3 by name, on a backbone in a regime; the paper's are of fine-tuned AlexNet."""
+    title, rows = f"Recognition on Office-31, {regime} {backbone}: accuracy on the target", (*SOURCE_ONLY, Row("igan"))
+    printed = {row: cells for row, cells in paper.TABLE2.items() if row != "IGAN"}
+    table2 = Study("table2", title, rows, (A_W, A_D, W_A, D_A), protocol="all target images", printed=printed)
     title, pairs = f"Retrieval on Office-31, {regime} {backbone}", (W_A, A_W, A_D)
-    recognition = Study(
-        "table2",
-        f"Recognition on Office-31, {regime} {backbone}: accuracy on the target",
-        (*SOURCE_ONLY, Row("igan")),
-        (A_W, A_D, W_A, D_A),
-        protocol="all target images",
-        printed={row: cells for row, cells in paper.TABLE2.items() if row != "IGAN"},
-    )
-    studies = (recognition, *(_retrieval(f"table3{end}", title, pairs, kind) for end, kind in PROTOCOLS.items()))
+    studies = (table2, *(_retrieval(f"table3{end}", title, pairs, kind) for end, kind in PROTOCOLS.items()))
     reason = "" if (backbone, regime) == ("alexnet", "finetuned") else f"{regime} {backbone}, not finetuned alexnet"
     # What the presets have is not repeated, so that the tables can be made on other pairs (`workflow.Sweep.pairs`).
     asked, usual = {"backbone": backbone, "regime": regime}, {"backbone": OFFICE["backbone"], "regime": "frozen"}
     given = {name: value for name, value in asked.items() if value != usual[name]}
     of = {"table2": paper.TABLE2, "table3": paper.TABLE3, "table3-cross": {}}
-    return {
-        study.name: replace(
-            study,
-            rows=tuple(
-                _compared(row, of[study.name].get(AS_PRINTED.get(row.label, row.label), {}), given, reason)
-                for row in study.rows
-            ),
-        )
-        for study in studies
-    }
+
+    def held_against_the_paper(study: Study) -> Study:
+        printed = [of[study.name].get(AS_PRINTED.get(row.label, row.label), {}) for row in study.rows]
+        rows = (_compared(row, cells, given, reason) for row, cells in zip(study.rows, printed, strict=True))
+        return replace(study, rows=tuple(rows))
+
+    return {study.name: held_against_the_paper(study) for study in studies}
 
 
 def on_pairs(study: Study, pairs: tuple[Pair, ...]) -> Study:

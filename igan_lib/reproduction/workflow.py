@@ -11,18 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
 from igan_lib.experiment.result import RESULTS, result_path
+from igan_lib.files import safe_name
 from igan_lib.reproduction.notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
 from igan_lib.reproduction.pairs import pairs_text, parse_pairs
-from igan_lib.reproduction.studies import (
-    S_M,
-    S_M_PART,
-    STUDIES,
-    Pair,
-    Study,
-    office_studies,
-    on_pairs,
-    own_folder,
-)
+from igan_lib.reproduction.studies import S_M, S_M_PART, STUDIES, Pair, Study, office_studies, on_pairs
 
 
 class Sweep(BaseModel):
@@ -62,11 +54,8 @@ class Sweep(BaseModel):
 
     def chosen(self) -> list[Study]:
         """The studies, on the sweep's backbone, with its pairs in the place of their own where it has some."""
-        known = STUDIES | office_studies(self.backbone, self.regime)
-        studies = [known[name] for name in self.studies]
-        if self.pairs is None:
-            return studies
-        return [on_pairs(study, self.pairs) for study in studies]
+        studies = [(STUDIES | office_studies(self.backbone, self.regime))[name] for name in self.studies]
+        return studies if self.pairs is None else [on_pairs(study, self.pairs) for study in studies]
 
     def runs(self, study: Study) -> dict[str, ExperimentConfig]:
         """Name -> configuration of the runs that a table needs; rows that measure the same runs share them.
@@ -84,7 +73,7 @@ class Sweep(BaseModel):
 
     @property
     def tables(self) -> Path:
-        """The folder of the tables; see `studies.own_folder`."""
+        """The folder of the tables: one for each profile, choice of pairs and backbone; none replaces another."""
         return self._own_folder(self.results / "tables")
 
     @property
@@ -93,7 +82,13 @@ class Sweep(BaseModel):
         return self._own_folder(self.figures)
 
     def _own_folder(self, folder: Path) -> Path:
-        return own_folder(folder, self.profile, self.backbone, self.regime, self.pairs)
+        """`folder` itself for profile cpu, the studies' own pairs and the usual backbone."""
+        if self.pairs is not None or self.profile != "cpu":
+            folder /= self.profile
+        if self.pairs is not None:
+            folder /= "+".join("-".join(map(safe_name, pair)) for pair in self.pairs)
+        usual = all(getattr(self, name) == Sweep.model_fields[name].default for name in OFFICE_CHOICE)
+        return folder if usual else folder / f"{self.backbone}-{self.regime}"
 
     @property
     def report(self) -> Path:
@@ -134,9 +129,8 @@ class Sweep(BaseModel):
         """The arguments after `python -m igan_lib` that execute a notebook: its parameters where they are unusual."""
         values = {name: getattr(self, name) for name in notebook.takes}
         # The kernel runs in the notebook's folder. A path from there names no folder of this machine.
-        values |= {
-            name: os.path.relpath(values[name].resolve(), notebook.file.parent) for name in FOLDERS if name in values
-        }
+        folders = [name for name in FOLDERS if name in values]
+        values |= {name: os.path.relpath(values[name].resolve(), notebook.file.parent) for name in folders}
         usual = Sweep().model_dump() | {name: os.path.join("..", name) for name in FOLDERS}
         given = [f"{name}={value}" for name, value in values.items() if value != usual[name]]
         return ["notebook", str(notebook.file), str(self.copy_of(notebook)), *(["-p", *given] if given else [])]
@@ -187,14 +181,12 @@ class Sweep(BaseModel):
         A table whose runs are all there is left to the workflow: if it is missing, it failed by itself, and a file here
         would hide that from the next call.
         """
-        # pandas and scipy, which no call needs that goes well
-        from igan_lib.reproduction.opened import open_study
+        from igan_lib.reproduction.opened import OpenStudy  # and pandas, which no call needs that goes well
 
         for study in self.chosen():
             whole = all(result_path(config, self.results).exists() for config in self.runs(study).values())
             if study.name in asked and not whole:
-                names = ("profile", "seeds", "results", "figures", *OFFICE_CHOICE, "pairs")
-                open_study(study.name, **{name: getattr(self, name) for name in names}).write()
+                OpenStudy(study, self).write()
 
 
 def last_words(log: Path) -> str:
@@ -209,8 +201,7 @@ def last_words(log: Path) -> str:
 def make_sweep(values: Mapping[str, Any]) -> Sweep:
     """A `Sweep` from keys and values as a command line gives them.
 
-    Raises:
-        ConfigError: an unknown key, table or profile, a number out of its range, or pairs that can't be read.
+    ConfigError: an unknown key, table or profile, a number out of its range, or pairs that can't be read.
     """
     try:
         return Sweep(**values)
@@ -223,11 +214,9 @@ def run_arguments(config: ExperimentConfig) -> list[str]:
     usual = preset(config.source, config.target, seed=config.seed, profile=config.profile, method=config.method)
     usual_values = usual.model_dump(mode="json")
     changes = {name: value for name, value in config.model_dump(mode="json").items() if value != usual_values[name]}
-    arguments = ["run", config.source, config.target, "--method", config.method, "--profile", config.profile]
-    arguments += ["--seed", str(config.seed)]
-    return arguments + (
-        ["--set", *(f"{name}={json.dumps(value)}" for name, value in changes.items())] if changes else []
-    )
+    words = ["run", config.source, config.target, "--method", config.method, "--profile", config.profile]
+    words += ["--seed", str(config.seed), *(["--set"] if changes else [])]
+    return words + [f"{name}={json.dumps(value)}" for name, value in changes.items()]
 
 
 def visible_device(number: int, visible: str | None) -> str:

@@ -25,16 +25,13 @@ _HARMONIC = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, _TABLE_SIZE + 1)
 
 
 def average_precision(n: np.ndarray, p: np.ndarray) -> np.ndarray:
-    r"""Tie-aware AP over the whole ranking: the mean over all orders of tied items.
+    r"""Tie-aware AP over the whole ranking, Q values: the mean over all orders of tied items (He et al. 2018).
 
     $$AP = \frac{1}{\sum_d p_d} \sum_d \frac{p_d}{n_d} \Big[ \big(P_d + 1 - (N_d + 1) m_d\big)
       \big(H(N_d + n_d) - H(N_d)\big) + m_d n_d \Big], \qquad m_d = \frac{p_d - 1}{n_d - 1}$$
 
     with m_d = 0 where n_d = 1: the place t of a tie holds a relevant item with probability p_d / n_d, before which
-    P_d + (t - 1) m_d relevant ones are expected among N_d + t - 1 (He et al. 2018).
-
-    Returns:
-        Q values; NaN for a query without a relevant item.
+    P_d + (t - 1) m_d relevant ones are expected among N_d + t - 1. NaN for a query without a relevant item.
     """
     ties = _ties(n, p)
     return _divide(_precision_sum(ties, taken=ties.n).sum(1), ties.p.sum(1))
@@ -43,8 +40,7 @@ def average_precision(n: np.ndarray, p: np.ndarray) -> np.ndarray:
 def average_precision_bounds(n: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest AP that an order of tied items gives: the relevant ones last, or first, in each tie.
 
-    Returns:
-        low and high, Q values each; NaN for a query without a relevant item.
+    Q values each; NaN for a query without a relevant item.
     """
     n, p, nearer, relevant_nearer = _ties(n, p)
 
@@ -57,21 +53,14 @@ def average_precision_bounds(n: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, 
 
 
 def average_precision_at(n: np.ndarray, p: np.ndarray, k: int, divisor: Divisor) -> np.ndarray:
-    """Tie-aware AP over the first k places, the AP@k whose mean is MAP@k.
+    """Tie-aware AP over the first k places, Q values: the AP@k whose mean is MAP@k.
 
     The sum of the precisions at the relevant items among the first k, divided by `divisor`: "relevant" for all relevant
     items of the database (at most k / relevant where there are more than k), "hits" for those among the first k. Both
     are the mean over all orders of tied items; for "hits", over how many relevant items the tie at place k puts before
-    it, which is hypergeometric.
+    it, which is hypergeometric. NaN for a query without a relevant item, 0 for one without a hit.
 
-    Args:
-        k: 1 or more; beyond the size of the database it changes nothing.
-
-    Returns:
-        Q values; NaN for a query without a relevant item, 0 for one without a hit.
-
-    Raises:
-        ConfigError: k below 1 or an unknown divisor.
+    ConfigError: k below 1 (beyond the size of the database it changes nothing) or an unknown divisor.
     """
     ties = _ties(n, p)
     _check_places(k)
@@ -91,16 +80,9 @@ def average_precision_at(n: np.ndarray, p: np.ndarray, k: int, divisor: Divisor)
 
 
 def precision_at(n: np.ndarray, p: np.ndarray, k: int) -> np.ndarray:
-    """The expected share of relevant items among the first k places, over all orders of tied items.
+    """The expected share of relevant items among the first k places, over all orders of tied items: Q values.
 
-    Args:
-        k: 1 or more, and no more than the items that each query ranks.
-
-    Returns:
-        Q values.
-
-    Raises:
-        ConfigError: k below 1, or above the number of items.
+    ConfigError: k below 1, or above the number of items that a query ranks.
     """
     n, p, nearer, _ = _ties(n, p)
     _check_places(k)
@@ -111,26 +93,18 @@ def precision_at(n: np.ndarray, p: np.ndarray, k: int) -> np.ndarray:
 
 
 def precision_by_radius(n: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Precision of the items within each Hamming radius: no order, so no ties.
+    """Precision of the items within each Hamming radius 0..L, Q x (L + 1): no order, so no ties.
 
-    Returns:
-        Q x (L + 1) for the radii 0..L; 0 where nothing lies within the radius, as the field counts a failed look-up.
+    0 where nothing lies within the radius, as the field counts a failed look-up.
     """
     n, p, *_ = _ties(n, p)
     return p.cumsum(1) / np.maximum(n.cumsum(1), 1)
 
 
 def recall_by_radius(n: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """The share of the relevant items that lie within each Hamming radius.
-
-    Returns:
-        Q x (L + 1) for the radii 0..L; NaN for a query without a relevant item.
-    """
+    """The share of the relevant items within each Hamming radius 0..L, Q x (L + 1); NaN for a query without any."""
     p = _ties(n, p).p
     return _divide(p.cumsum(1), p.sum(1)[:, None])
-
-
-# ---------------------------------------------------------------- sums over a tie
 
 
 class _Ties(NamedTuple):
@@ -194,9 +168,9 @@ def _log_choose(n: np.ndarray, k: np.ndarray | int) -> np.ndarray:
 def _harmonic_difference(start: np.ndarray, count: np.ndarray) -> np.ndarray:
     """H(start + count) - H(start), exact to rounding relative to its own size.
 
-    Both numbers are about 14 for a million items and their difference may be a millionth, which is then multiplied by a
-    million: a table of H would leave nine digits. Beyond a small table, with a = start + 1/2 and b = a + count,
-    ln(b / a) + (1/b^2 - 1/a^2) / 24 - 7 (1/b^4 - 1/a^4) / 960, the first terms of the expansion of H at half-integers.
+    Both are about 14 for a million items and their difference may be a millionth: a table of H would leave nine digits.
+    Beyond a small table, with a = start + 1/2 and b = a + count, ln(b / a) + (1/b^2 - 1/a^2) / 24
+    - 7 (1/b^4 - 1/a^4) / 960, the first terms of the expansion of H at half-integers.
     """
     end = start + count
     table = _HARMONIC[np.minimum(end, _TABLE_SIZE)] - _HARMONIC[np.minimum(start, _TABLE_SIZE)]

@@ -38,16 +38,9 @@ def to_numpy(values: Codes) -> np.ndarray:
 
 
 def binarize(u: Codes) -> np.ndarray:
-    """The bits sign(u): True where u >= 0, False where u < 0. A zero, of either sign, becomes True.
+    """The bits sign(u) of n x d floating codes: True where u >= 0 (a zero of either sign too), False where u < 0.
 
-    Args:
-        u: n x d codes, floating, of any finite range.
-
-    Returns:
-        n x d, bool.
-
-    Raises:
-        DataError: another shape or dtype (bits 0 and 1 are not u, they go to `pack`), or an entry that is not finite.
+    DataError: another shape or dtype (bits 0 and 1 are not u, they go to `pack`), or an entry that is not finite.
     """
     u = to_numpy(u)
     if u.ndim != 2 or u.dtype.kind != "f":
@@ -65,16 +58,9 @@ def binarize(u: Codes) -> np.ndarray:
 
 
 def pack(bits: Codes) -> np.ndarray:
-    """Bits in words of 64.
+    """Bits in words of 64: n x d, bool or 0 and 1, d a positive multiple of 8 -> n x ceil(d / 64), uint64.
 
-    Args:
-        bits: n x d, bool (or integers 0 and 1), d a positive multiple of 8.
-
-    Returns:
-        n x ceil(d / 64), uint64; the bits beyond d are zero.
-
-    Raises:
-        DataError: another shape, dtype, value or length.
+    The bits beyond d are zero. DataError: another shape, dtype, value or length.
     """
     bits = to_numpy(bits)
     if bits.ndim != 2 or bits.dtype.kind not in "biu" or (bits.dtype != bool and ((bits != 0) & (bits != 1)).any()):
@@ -97,16 +83,9 @@ def as_bytes(words: np.ndarray) -> np.ndarray:
 
 
 def as_words(codes: Codes) -> tuple[np.ndarray, int]:
-    """Codes in either form as packed words, and their length.
+    """Codes u (n x d, see `binarize`) or packed ones as n x words uint64, contiguous, and their length.
 
-    Args:
-        codes: n x d codes u (see `binarize`), or n x words uint64 from `pack`.
-
-    Returns:
-        n x words uint64, contiguous, and the length: d, or 64 a word where the codes came packed.
-
-    Raises:
-        DataError: as `binarize` and `pack`.
+    The length is d, or 64 a word where the codes came packed. DataError: as `binarize` and `pack`.
     """
     codes = to_numpy(codes)
     if codes.dtype == np.uint64 and codes.ndim == 2 and codes.shape[1] > 0:
@@ -115,16 +94,9 @@ def as_words(codes: Codes) -> tuple[np.ndarray, int]:
 
 
 def hamming(queries: Codes, database: Codes) -> np.ndarray:
-    """How many bits differ, for each query and each item of the database: the whole matrix, so for small uses.
+    """How many bits differ: queries Q x d and database N x d, codes u or packed -> Q x N, uint16, in [0, d].
 
-    Args:
-        queries, database: Q x d and N x d codes u, or both packed.
-
-    Returns:
-        Q x N, uint16, in [0, d].
-
-    Raises:
-        DataError: damaged codes, or two lengths.
+    The whole matrix, so for small uses. DataError: damaged codes, or two lengths.
     """
     q, db, length = _same_length(queries, database)
     return _distances(_signs(q, length).float(), _signs(db, length).float()).numpy().astype(np.uint16)
@@ -153,13 +125,9 @@ def counts(
         queries, database: Q x L and N x L codes u, or both packed; packed codes count 64 bits a word, so that L is a
             multiple of 64 and the bins beyond the true length are empty.
         query_labels, database_labels: Q and N integers, 0 or more.
-        exclude_self: every item queries the rest: queries and database are the same N items in the same order, and
-            item i does not count for query i.
+        exclude_self: each item queries the rest: both sides are the same, and item i does not count for query i.
         threads: CPU threads; None: as many as torch has, so that one setting holds for both.
         device: None counts on the CPU by numba. A torch device ("cuda") multiplies codes of -1 and 1 there instead.
-
-    Returns:
-        Counts, Q x (L + 1) each.
 
     Raises:
         DataError: codes or labels of a wrong dtype, shape or length, codes that are not finite, negative labels, or
@@ -205,9 +173,6 @@ def _labels(labels: np.ndarray | Tensor, size: int, side: str) -> np.ndarray:
             f"{labels.shape}{f', the lowest {labels.min()}' if labels.size else ''}: give the labels of these codes."
         )
     return labels.astype(np.int64)
-
-
-# ---------------------------------------------------------------- on the CPU
 
 
 @intrinsic
@@ -263,9 +228,6 @@ def _count(q: np.ndarray, q_labels: np.ndarray, db: np.ndarray, db_labels: np.nd
             histogram = histograms[i]
             for j in range(labels.shape[0]):
                 histogram[place[j]] += np.uint32(1)
-
-
-# ---------------------------------------------------------------- on a torch device
 
 
 def _torch_counts(

@@ -34,8 +34,7 @@ class HashIndex:
         lists, probes: of "ivf": how many lists are made (no more than there are codes), and searched.
         links, effort: of "hnsw": neighbours kept for each code, and candidates kept while searching.
 
-    Raises:
-        ConfigError: an unknown kind or a number out of its range.
+    ConfigError: an unknown kind or a number out of its range.
     """
 
     def __init__(
@@ -63,16 +62,14 @@ class HashIndex:
         return len(self._ids)
 
     def add(self, codes: Codes, ids: np.ndarray | Tensor | None = None) -> None:
-        """Add codes; all of them, or in case of an error none.
+        """Add n x L codes u, or packed; all of them, or in case of an error none.
 
         The lists of "ivf" are learned from the codes that are added first: begin with a fair sample of all, not a few.
 
         Args:
-            codes: n x L codes u, or packed.
             ids: n different integers, 0 or more, that are not in the index; None numbers on from the greatest there.
 
-        Raises:
-            DataError: codes of another length or not finite, ids of a wrong number or dtype, or an id twice.
+        DataError: codes of another length or not finite, ids of a wrong number or dtype, or an id twice.
         """
         packed = self._bytes(codes)
         ids = self._new_ids(ids, len(packed))
@@ -86,14 +83,13 @@ class HashIndex:
         """The k nearest codes to each query, nearest first; which of those at one distance come first is open.
 
         Args:
-            queries: Q x L codes u, or packed; k: 1 to the number of codes in the index.
+            queries: Q x L codes u, or packed; k: 1 to the number of codes in the index, else ConfigError.
 
         Returns:
             ids (Q x k, int64) and Hamming distances (Q x k, int32). Where "ivf" or "hnsw" found fewer than k, the rest
             are `NO_ID` at distance L + 1, farther than any code.
 
-        Raises:
-            DataError: codes of another length or not finite, or an empty index; ConfigError: k out of its range.
+        DataError: codes of another length or not finite, or an empty index.
         """
         if self._index is None:
             raise DataError("Expected an index with codes, found an empty one: add() codes before you search.")
@@ -111,11 +107,7 @@ class HashIndex:
 
     @classmethod
     def load(cls, path: Path | str) -> "HashIndex":
-        """Read what `save` wrote.
-
-        Raises:
-            DataError: the file is missing, damaged (its checksums fail), or something else.
-        """
+        """Read what `save` wrote. DataError: the file is missing, damaged (its checksums fail), or something else."""
         try:
             # allow_pickle stays off: a file from elsewhere must not run code.
             with np.load(path) as stored:
@@ -155,11 +147,8 @@ class HashIndex:
         if ids is None:
             return np.arange(count, dtype=np.int64) + (self._ids.max() + 1 if len(self) else 0)
         ids = to_numpy(ids)
-        if (
-            ids.shape != (count,)
-            or ids.dtype.kind not in "iu"
-            or (count and (ids.min() < 0 or ids.max() > np.iinfo(np.int64).max))
-        ):
+        in_form = ids.shape == (count,) and ids.dtype.kind in "iu"
+        if not in_form or (count and (ids.min() < 0 or ids.max() > np.iinfo(np.int64).max)):
             raise DataError(
                 f"Expected {count} ids, integers from 0 to 2^63 - 1, one for each code, found {ids.dtype} of shape "
                 f"{ids.shape}{f', the lowest {ids.min()}' if ids.size else ''}: give such ids, or none."

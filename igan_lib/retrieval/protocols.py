@@ -67,8 +67,7 @@ def evaluate_retrieval(
             both packed by `retrieval.bits.pack`.
         query_labels, database_labels: Q and N integers, 0 or more; an item is relevant when the labels are equal.
         exclude_self: each item queries the rest; both sides are then the same arrays.
-        places: values of k for `map_at` and `precision_at`.
-        divisor: of MAP@k.
+        places: values of k for `map_at` and `precision_at`; divisor: of MAP@k.
         threads, device: as in `retrieval.bits.counts`.
 
     Raises:
@@ -117,13 +116,8 @@ def both(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor, **options) -> dict[
 def class_codes(predicted: Tensor, n_classes: int) -> Tensor:
     """Codes that say a class and nothing else: one code a class, any two equally far apart.
 
-    What such codes of the predicted classes retrieve is what the accuracy alone is worth in a protocol.
-
-    Args:
-        predicted: n class numbers (int64); n_classes: N.
-
-    Returns:
-        n x L float codes of -1 and 1, L the multiple of 8 from N on.
+    What such codes of the predicted classes retrieve is what the accuracy alone is worth in a protocol: n class numbers
+    (int64) -> n x L floats of -1 and 1, L the multiple of 8 from N on.
     """
     length = 8 * -(-n_classes // 8)
     return 2.0 * one_hot(predicted, length).float() - 1.0

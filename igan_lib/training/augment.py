@@ -16,9 +16,7 @@ def random_affine(x: Tensor, degrees: float = DEGREES, scale: float = SCALE, shi
 
     Args:
         x: B x C x S x S in [-1, 1]; the border is continued outwards.
-        degrees: rotations are uniform in [-degrees, degrees].
-        scale: factors are uniform in [1 - scale, 1 + scale].
-        shift: shifts are uniform in [-shift, shift], as a share of the side.
+        degrees, scale, shift: bounds of uniform rotations, of factors around 1, and of shifts as a share of the side.
 
     Returns:
         B x C x S x S, bilinear, in [-1, 1]. Random numbers come from torch's global state on x's device.

@@ -38,14 +38,8 @@ class BalancedStream:
     """Batches with equally many images of each class, in random order; else as `BatchStream`.
 
     Every class has a stream of its own, so that a small class comes round more often. The order matters to losses that
-    pair neighbours of a batch, as DAH's linear-time MMD does.
-
-    Args:
-        labels: N int64 labels in 0..n_classes - 1, each class at least once.
-        batch_size: a multiple of n_classes.
-
-    Raises:
-        ConfigError: it is none.
+    pair neighbours of a batch, as DAH's linear-time MMD does. `labels`: N int64 in 0..n_classes - 1, each class at
+    least once. ConfigError: `batch_size` is no multiple of n_classes.
     """
 
     def __init__(self, labels: Tensor, n_classes: int, batch_size: int, seed: int) -> None:
@@ -57,12 +51,10 @@ class BalancedStream:
             )
         self.seed = seed
         self.members = [torch.nonzero(labels == label).squeeze(1) for label in range(n_classes)]
-        self.streams = [
-            BatchStream(len(of_class), each, seed * 1009 + label) for label, of_class in enumerate(self.members)
-        ]
+        self.streams = [BatchStream(len(m), each, seed * 1009 + label) for label, m in enumerate(self.members)]
 
     def __getitem__(self, step: int) -> Tensor:
         """The indices (int64, batch_size) of batch number `step`, counted from 0."""
-        batch = torch.cat([of_class[stream[step]] for of_class, stream in zip(self.members, self.streams, strict=True)])
+        batch = torch.cat([m[stream[step]] for m, stream in zip(self.members, self.streams, strict=True)])
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         return batch[torch.randperm(len(batch), generator=generator)]

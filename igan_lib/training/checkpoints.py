@@ -14,17 +14,8 @@ from igan_lib.files import atomic_path
 CHECKPOINT_FORMAT = 1
 # What torch.load and its unpickler raise on a file that is cut short or altered; LookupError and ValueError cover the
 # unpickler's index and text decoding errors.
-_DAMAGED = (
-    RuntimeError,
-    OSError,
-    EOFError,
-    LookupError,
-    TypeError,
-    ValueError,
-    pickle.UnpicklingError,
-    struct.error,
-    zipfile.BadZipFile,
-)
+_DAMAGED = (RuntimeError, OSError, EOFError, LookupError, TypeError, ValueError)
+_DAMAGED += (pickle.UnpicklingError, struct.error, zipfile.BadZipFile)
 HistoryRow = dict[str, float]
 
 
@@ -58,10 +49,9 @@ def save_checkpoint(path: Path, method: Resumable, reached: Progress, fingerprin
 
 
 def load_checkpoint(path: Path, method: Resumable, fingerprint: str) -> Progress:
-    """Bring `method` and torch's random state to where `save_checkpoint` left them.
+    """Bring the method, its optimisers and torch's random state to where `save_checkpoint` left them.
 
-    Raises:
-        TrainingError: the file is damaged, of another format, or belongs to another run.
+    TrainingError: the file is damaged, of another format, or belongs to another run.
     """
     state = _read(path, fingerprint)
     try:
@@ -80,11 +70,7 @@ def load_checkpoint(path: Path, method: Resumable, fingerprint: str) -> Progress
 
 
 def parts_before(path: Path, fingerprint: str) -> list[dict[str, Any]]:
-    """The parts of a run that lie in its checkpoint (see `Progress`); none where there is no file.
-
-    Raises:
-        TrainingError: as `load_checkpoint`.
-    """
+    """The parts of a run that lie in its checkpoint (see `Progress`), [] without one; errors as `load_checkpoint`."""
     return _read(path, fingerprint)["parts"] if path.exists() else []
 
 
@@ -102,7 +88,6 @@ def _read(path: Path, fingerprint: str) -> dict[str, Any]:
             f"Expected a checkpoint of format {CHECKPOINT_FORMAT} for run {fingerprint!r} in {path}, found format "
             f"{found[0]} for run {found[1]!r}: delete it or give another folder."
         )
-    state.setdefault("parts", [])  # earlier versions noted none
     missing = [name for name in (*Progress._fields, "method", "optimizers", "random") if name not in state]
     if missing:
         raise TrainingError(

@@ -27,7 +27,7 @@ Callback = Callable[[int, "Method", HistoryRow], None]
 
 
 class Method(Protocol):
-    """What the trainer asks of a method (IGAN and every baseline)."""
+    """What the trainer asks of a method (IGAN and every baseline), which is a nn.Module too."""
 
     optimizers: dict[str, torch.optim.Optimizer]
     progress: float  # set before each update: the share of the adaptation steps taken
@@ -41,17 +41,14 @@ class Method(Protocol):
     def start_stage(self) -> None:
         """Called before the first step of the second and each later stage."""
 
-    # and of nn.Module: to, train, named_parameters, state_dict, load_state_dict
-
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         """One step on both domains; losses by name."""
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device called "auto", "cpu", "cuda" or "mps"; "auto" takes CUDA, then MPS, then the CPU.
+    """The device called "auto" (CUDA, then MPS, then the CPU), "cpu", "cuda" or "mps".
 
-    Raises:
-        ConfigError: another name, or a device that this machine does not have.
+    ConfigError: another name, or a device that this machine does not have.
     """
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
@@ -110,12 +107,11 @@ def fit(
     torch.manual_seed(seed)
     data = data.to(device)
     method.to(device).train()
+    size, look = schedule.batch_size, _augmented if schedule.augment else to_input
+    source = BatchStream(len(data.x_s), size, seed=2 * seed)
     if schedule.balanced:
-        source = BalancedStream(data.y_s.cpu(), data.n_classes, schedule.batch_size, seed=2 * seed)
-    else:
-        source = BatchStream(len(data.x_s), schedule.batch_size, seed=2 * seed)
-    target = BatchStream(len(data.x_t), schedule.batch_size, seed=2 * seed + 1)
-    look = _augmented if schedule.augment else to_input
+        source = BalancedStream(data.y_s.cpu(), data.n_classes, size, seed=2 * seed)
+    target = BatchStream(len(data.x_t), size, seed=2 * seed + 1)
     total = schedule.pretrain_steps + schedule.steps
     before, started = Progress(0, [], []), time.perf_counter()
     if checkpoint is not None:
@@ -152,9 +148,10 @@ def fit(
                 if on_log is not None:
                     on_log(now + 1, method, row)
             bar.update()
-            if (now + 1) % schedule.checkpoint_every == 0 or now + 1 == total:
-                _check_weights(method, now + 1, total)
-            if checkpoint is not None and ((now + 1) % schedule.checkpoint_every == 0 or now + 1 == total):
+            if (now + 1) % schedule.checkpoint_every and now + 1 < total:
+                continue
+            _check_weights(method, now + 1, total)
+            if checkpoint is not None:
                 seconds = round(time.perf_counter() - started, 1)
                 parts = [*before.parts, {**(code or {}), "steps": now + 1 - done, "seconds": seconds}]
                 reached = Progress(now + 1, history, parts)

@@ -11,13 +11,10 @@ _NEVER_TRIM = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep the memory of freed tensors for the next step instead of giving it back to the system.
+    """Let glibc keep the memory of freed tensors for the next step; whether it took effect (elsewhere it does nothing).
 
     Every step allocates the same large tensors. By default each of them is fetched from the kernel, zeroed page by page
     and given back, thousands of page faults a step. No number changes; the process keeps its peak memory until it ends.
-
-    Returns:
-        Whether it took effect: False where the C library is not glibc.
     """
     if sys.platform != "linux":
         return False

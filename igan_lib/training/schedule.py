@@ -40,9 +40,7 @@ class Schedule(BaseModel):
 def cosine_decay(progress: float) -> float:
     r"""The factor of the learning rates: $\frac{1}{2} (1 + \cos \pi p)$, from 1 at p = 0 to 0 at p = 1.
 
-    Not in the paper; half a cosine as in Loshchilov and Hutter (2017).
-
-    Args:
-        progress: p in [0, 1], the share of the stage's steps taken.
+    p in [0, 1] is the share of the stage's steps taken. Not in the paper; half a cosine as in Loshchilov and Hutter
+    (2017).
     """
     return 0.5 * (1 + math.cos(math.pi * progress))

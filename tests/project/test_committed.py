@@ -14,7 +14,9 @@ RESULTS = ROOT / "results"
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
 def test_tables(study, tmp_path):
-    OpenStudy(study, "cpu", 5, RESULTS, tmp_path, tmp_path).write()
+    opened = OpenStudy(study, make_sweep({"results": RESULTS}))
+    opened.folder = tmp_path
+    opened.write()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(study.files)
     for path in tmp_path.iterdir():
         assert path.read_text() == (RESULTS / "tables" / path.name).read_text(), f"write {path.name} anew"
@@ -27,11 +29,11 @@ def test_no_table_is_left_of_a_study_that_is_gone():
 
 
 def test_claims_and_report(tmp_path):
-    sweep = make_sweep({"results": tmp_path / "results"})
+    sweep = make_sweep({"results": tmp_path / "results", "figures": ROOT / "figures"})
     sweep.results.mkdir()
     for name in ("runs", "tables", "benchmarks.json"):
         (sweep.results / name).symlink_to(RESULTS / name)
-    write_report(sweep, ROOT / "figures", *read_results(RESULTS / "runs"))
+    write_report(sweep)
     for path in (sweep.report, *sweep.results.glob("claims*.csv")):
         assert path.read_text() == (RESULTS / path.name).read_text(), f"write {path.name} anew: make report"
 

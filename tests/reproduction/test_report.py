@@ -68,7 +68,7 @@ def some_results():
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    sweep = make_sweep({"results": folder / "results"})
+    sweep = make_sweep({"results": folder / "results", "figures": folder / "figures"})
     (sweep.results / "runs").mkdir(parents=True)
     for run in some_results() + results("table1", "igan", M_U, [1.0], profile="quick"):
         (sweep.results / "runs" / f"{run.config.name}.json").write_text(run.model_dump_json())
@@ -83,9 +83,9 @@ def sweep(tmp_path_factory):
     for name in ("table4", "figure2"):
         (folder / "figures" / f"{name}.png").write_bytes(PNG)
     (folder / "figures" / "figure2.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    found, damaged = read_results(sweep.results / "runs")
+    damaged = read_results(sweep.results / "runs")[1]
     assert len(damaged) == 1 and "broken.json" in damaged[0]
-    write_report(sweep, folder / "figures", found, damaged)
+    write_report(sweep)
     return sweep
 
 
@@ -226,7 +226,7 @@ def test_it_tells_what_each_verdict_means(page):
 
 def test_the_same_results_give_the_same_file(sweep):
     before = sweep.report.read_bytes()
-    write_report(sweep, sweep.results.parent / "figures", *read_results(sweep.results / "runs"))
+    write_report(sweep)
     assert sweep.report.read_bytes() == before
 
 

@@ -71,7 +71,7 @@ def undisturbed(tmp_path_factory):
         for config in plan.runs(study).values():
             run(config, device="cpu", results=plan.results, progress=False)
     torch.set_num_threads(threads)
-    OpenStudy(study, plan.profile, 1, plan.results, plan.tables, plan.pictures).write()
+    OpenStudy(study, plan).write()
     return plan
 
 
