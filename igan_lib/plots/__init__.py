@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-_MODULES = ("style", "pictures", "curves", "tables")
+_MODULES = ("style", "curves", "tables")
 
 
 def __getattr__(name: str) -> Any:

@@ -12,11 +12,11 @@ from igan_lib.errors import DataError
 from igan_lib.experiment.evaluation import sample_codes
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.run import load, train
-from igan_lib.plots.pictures import tsne_points
 from igan_lib.plots.style import save_figure
 from igan_lib.reproduction.tables import write_csv
 from igan_lib.retrieval.clusters import neighbour_purity, silhouette
 from tools.retrieval_pictures import class_key, class_maps
+from tools.training_pictures import tsne_points
 
 Codes = Mapping[str, tuple[Tensor, Tensor]]  # title -> codes n x d, true labels n
 

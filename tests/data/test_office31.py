@@ -17,11 +17,10 @@ from igan_lib.data.office31 import (
     FOLDERS,
     OFFICE_DOMAINS,
     content_hash,
-    duplicates,
-    duplicates_by_domain,
     list_office31,
 )
 from igan_lib.errors import DataError
+from tools.office31_duplicates import duplicates, duplicates_by_domain
 
 
 def statuses(root):

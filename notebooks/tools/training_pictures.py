@@ -1,28 +1,19 @@
-"""Every figure: functions that take arrays, history rows or results and return a matplotlib figure.
-
-The figure that comes back is closed for pyplot, so a notebook shows it once, where a cell ends with it:
-
-    fig = loss_curves(history, pretrain_steps=200)
-    save_figure(fig, figures, "losses")
-    fig
+"""Pictures of a training: its images, its codes as bits and as a map, what a loss does to them. Notebooks 00 and 03.
 
 Images are uint8 or float in [-1, 1], N x C x H x W; codes are N x d; tensors and arrays do equally well.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import patheffects
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from sklearn.manifold import TSNE
 
 from igan_lib.data.domains import DomainPair
 from igan_lib.files import short_name
-from igan_lib.plots.curves import LiveCurves, loss_curves
 from igan_lib.plots.style import (
     INK,
     SOURCE_COLOUR,
@@ -35,49 +26,9 @@ from igan_lib.plots.style import (
     bare,
     class_colour,
     new_figure,
-    save_figure,
     symbol,
     tiles,
-    use_style,
 )
-
-__all__ = [
-    "LiveCurves",
-    "code_barcode",
-    "code_barcodes",
-    "domains_side_by_side",
-    "image_grid",
-    "loss_curves",
-    "new_figure",
-    "reconstructions",
-    "save_figure",
-    "statistics_bars",
-    "tsne_embedding",
-    "tsne_panels",
-    "tsne_points",
-    "use_style",
-]
-
-
-# ---------------------------------------------------------------------------------------------------------- images
-
-
-def image_grid(images: ArrayLike, *, columns: int = 10, titles: Sequence[str] = (), title: str = "") -> Figure:
-    """Images in reading order, `columns` a row, each under its title where there are titles."""
-    images = as_array(images)
-    columns = min(columns, len(images))
-    rows = math.ceil(len(images) / columns)
-    side = WIDTH / max(columns, 6)
-    fig, axes = new_figure(rows, columns, size=(columns * side, rows * side + (0.3 if title else 0)))
-    for number, ax in enumerate(axes.flat):
-        ax.set_axis_off()
-        if number < len(images):
-            ax.imshow(as_picture(images[number]), vmin=0, vmax=1)
-            if number < len(titles):
-                ax.set_title(titles[number], fontsize=8, loc="center", pad=2)
-    if title:
-        fig.suptitle(title, x=0.01, ha="left")
-    return fig
 
 
 def domains_side_by_side(pair: DomainPair, *, per_class: int = 4, classes: int = 10) -> Figure:
@@ -121,42 +72,27 @@ def reconstructions(drawn: Mapping[str, Mapping[str, ArrayLike]], *, columns: in
     return fig
 
 
-# ----------------------------------------------------------------------------------------------------------- codes
-
-
-def code_barcode(
-    codes: ArrayLike, labels: ArrayLike, class_names: Sequence[str], *, per_class: int = 20, ax: Axes | None = None
-) -> Figure:
-    """Codes as bits, one row an image, sorted by class: white where u > 0, black elsewhere.
-
-    Args:
-        codes: n x d; labels: n, in 0..K-1.
-        class_names: written at the side, K of them.
-        per_class: the first so many images of each class are drawn.
-        ax: where to draw; None makes a figure.
-    """
-    codes, labels = as_array(codes), as_array(labels)
-    if ax is None:
-        ax = new_figure(size=(WIDTH / 2, 5.5))[1][0, 0]
-    members = [np.flatnonzero(labels == label)[:per_class] for label in range(len(class_names))]
-    ax.imshow(codes[np.concatenate(members)] > 0, vmin=0, vmax=1, aspect="auto")
-    ends = np.cumsum([len(rows) for rows in members])
-    for end in ends[:-1]:
-        ax.axhline(end - 0.5, color=TARGET_COLOUR, linewidth=1.2)
-    middles = [end - len(rows) / 2 - 0.5 for end, rows in zip(ends, members, strict=True) if len(rows)]
-    bare(ax)
-    ax.set_yticks(middles, [name for name, rows in zip(class_names, members, strict=True) if len(rows)])
-    ax.set_xticks([0, codes.shape[1] - 1], ["bit 1", str(codes.shape[1])])
-    return ax.figure
-
-
 def code_barcodes(
     panels: Mapping[str, tuple[ArrayLike, ArrayLike]], class_names: Sequence[str], *, per_class: int = 20
 ) -> Figure:
-    """A `code_barcode` for each title -> (codes, labels), side by side."""
+    """Codes as bits, a panel a title, one row an image, sorted by class: white where u > 0, black elsewhere.
+
+    Args:
+        panels: title -> (codes n x d, labels n in 0..K-1); class_names: written at the side, K of them.
+        per_class: the first so many images of each class are drawn.
+    """
     fig, axes = new_figure(1, len(panels), size=(max(WIDTH, 2.6 * len(panels)), 5.5))
     for ax, (title, (codes, labels)) in zip(axes[0], panels.items(), strict=True):
-        code_barcode(codes, labels, class_names, per_class=per_class, ax=ax)
+        codes, labels = as_array(codes), as_array(labels)
+        members = [np.flatnonzero(labels == label)[:per_class] for label in range(len(class_names))]
+        ax.imshow(codes[np.concatenate(members)] > 0, vmin=0, vmax=1, aspect="auto")
+        ends = np.cumsum([len(rows) for rows in members])
+        for end in ends[:-1]:
+            ax.axhline(end - 0.5, color=TARGET_COLOUR, linewidth=1.2)
+        middles = [end - len(rows) / 2 - 0.5 for end, rows in zip(ends, members, strict=True) if len(rows)]
+        bare(ax)
+        ax.set_yticks(middles, [name for name, rows in zip(class_names, members, strict=True) if len(rows)])
+        ax.set_xticks([0, codes.shape[1] - 1], ["bit 1", str(codes.shape[1])])
         ax.set_title(symbol(title))
     return fig
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from igan_lib.data.domains import Domain, DomainPair, Split
+from igan_lib import plots
 from igan_lib.plots import curves
-from igan_lib.plots import pictures as plots
 from igan_lib.plots.style import CLASS_COLOURS, as_picture, symbol, tiles
+from tools import training_pictures as pictures
 
 NAMES = ("ant", "bee", "cat")
 
@@ -54,14 +54,6 @@ def test_tiles_lie_in_order_with_a_white_gap():
     assert (whole[2] == 1).all() and (whole[:, 3] == 1).all()
 
 
-def test_image_grid_draws_each_image_once_under_its_title():
-    images = torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1).expand(5, 1, 4, 4) * 50
-    fig = plots.image_grid(images, columns=3, titles=["a", "b", "c", "d", "e"], title="all")
-    shown = [ax for ax in fig.axes if ax.images]
-    assert [round(drawn_image(ax)[0, 0] * 255) for ax in shown] == [0, 50, 100, 150, 200]
-    assert {"a", "b", "c", "d", "e", "all"} <= set(texts(fig))
-
-
 def make_pair(channels=1):
     def split(level):
         labels = torch.tensor([2, 0, 1, 0, 2, 0])
@@ -74,7 +66,7 @@ def make_pair(channels=1):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_both_domains_stand_side_by_side_a_column_a_class(channels):
-    fig = plots.domains_side_by_side(make_pair(channels), per_class=2)
+    fig = pictures.domains_side_by_side(make_pair(channels), per_class=2)
     for ax, level in zip(fig.axes, (0, 100), strict=True):
         mosaic = drawn_image(ax) * 255
         centres = np.round(mosaic[2::5, 2::5].reshape(2, 3, -1)[..., 0])
@@ -88,7 +80,7 @@ def test_reconstructions_are_labelled_rows():
     rows = {
         name: torch.full((4, 1, 2, 2), value) for name, value in (("x", -1.0), ("$G^s(u)$", 0.0), ("$G^t(u)$", 1.0))
     }
-    fig = plots.reconstructions({"source": rows, "target": rows}, columns=3)
+    fig = pictures.reconstructions({"source": rows, "target": rows}, columns=3)
     for ax, title in zip(fig.axes, ("source", "target"), strict=True):
         mosaic = drawn_image(ax)
         assert mosaic.shape == (8, 8)  # three rows and three columns of two pixels, gaps of one between them
@@ -102,7 +94,7 @@ def test_reconstructions_are_labelled_rows():
 
 def test_barcode_holds_the_signs_in_class_order():
     codes, labels = random_codes()
-    fig = plots.code_barcode(codes, labels, NAMES, per_class=5)
+    fig = pictures.code_barcodes({"own": (codes, labels)}, NAMES, per_class=5)
     order = [i for label in range(3) for i in [i for i in range(30) if labels[i] == label][:5]]
     assert np.array_equal(drawn_image(fig.axes[0]), (codes[order] > 0).numpy())
     assert [line.get_ydata()[0] for line in fig.axes[0].lines] == [4.5, 9.5]
@@ -113,31 +105,31 @@ def test_barcode_holds_the_signs_in_class_order():
 def test_barcode_leaves_out_the_name_of_an_absent_class():
     codes, labels = random_codes()
     kept = labels != 1
-    fig = plots.code_barcode(codes[kept], labels[kept], NAMES)
+    fig = pictures.code_barcodes({"own": (codes[kept], labels[kept])}, NAMES)
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["ant", "cat"]
 
 
 def test_barcodes_have_a_panel_for_each_title():
     codes, labels = random_codes()
-    fig = plots.code_barcodes({"before": (codes, labels), "L_s": (-codes, labels)}, NAMES)
+    fig = pictures.code_barcodes({"before": (codes, labels), "L_s": (-codes, labels)}, NAMES)
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["before", "$L_s$"]
     assert np.array_equal(drawn_image(fig.axes[0]), ~drawn_image(fig.axes[1]))
 
 
 def test_embedding_is_the_same_for_a_seed_and_joint():
     u_s, u_t = random_codes(40)[0], random_codes(20, seed=1)[0]
-    first, again = plots.tsne_embedding(u_s, u_t, seed=3), plots.tsne_embedding(u_s, u_t, seed=3)
+    first, again = pictures.tsne_embedding(u_s, u_t, seed=3), pictures.tsne_embedding(u_s, u_t, seed=3)
     assert first[0].shape == (40, 2) and first[1].shape == (20, 2)
     assert np.array_equal(first[0], again[0]) and np.array_equal(first[1], again[1])
     # The same codes in both domains land together only if they were embedded together.
-    twin_s, twin_t = plots.tsne_embedding(u_s, u_s, seed=3)
+    twin_s, twin_t = pictures.tsne_embedding(u_s, u_s, seed=3)
     assert np.linalg.norm(twin_s - twin_t, axis=1).mean() < 0.2 * np.ptp(twin_s, axis=0).mean()
 
 
 def test_map_tells_domains_by_marker_and_names_each_class_on_one_of_its_points():
     points_s, points_t = (torch.rand(30, 2, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
     labels = torch.arange(30) % 3
-    fig = plots.tsne_panels(
+    fig = pictures.tsne_panels(
         {"before": (points_s, labels, points_t, labels)} | {"after": (points_t, labels, points_s, labels)}, NAMES
     )
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["before", "after"]
@@ -159,7 +151,7 @@ def test_colours_of_ten_classes_differ():
 
 def test_bars_show_each_statistic_of_each_row():
     values = {"before": {"within": 0.5, "between": 2.0}, "L_s": {"within": 0.25, "between": 1.0}}
-    fig = plots.statistics_bars(values)
+    fig = pictures.statistics_bars(values)
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["within", "between"]
     widths = [[bar.get_width() for bar in ax.patches] for ax in fig.axes]
     assert widths == [[0.5, 0.25], [2.0, 1.0]]
