@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from igan_lib import plots
+from igan_lib.data.domains import Domain, DomainPair, Split
 from igan_lib.plots import curves
 from igan_lib.plots.style import CLASS_COLOURS, as_picture, symbol, tiles
 from tools import training_pictures as pictures
