@@ -54,7 +54,7 @@ COPIES = [sweep.copy_of(notebook) for notebook in sweep.notebooks()]
 # Those that are there already: one may be drawn anew by hand, in JupyterLab.
 PICTURES = sorted(path for kind in ("png", "svg") for path in sweep.pictures.glob(f"*.{kind}"))
 # A notebook reaches nearly all of the library, and a picture of old code is worse than one drawn again.
-CODE = sorted(path for kind in ("py", "jinja", "toml") for path in LIBRARY.rglob(f"*.{kind}"))
+CODE = sorted(path for kind in ("py", "jinja", "toml", "mplstyle") for path in LIBRARY.rglob(f"*.{kind}"))
 CODE += sorted(Path("notebooks/tools").glob("*.py"))
 
 

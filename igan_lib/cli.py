@@ -157,8 +157,8 @@ def _table(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from igan_lib.reproduction.report import write_report
 
-    more = {"studies": arguments.studies} if arguments.studies else {}
-    sweep = _sweep(arguments, seeds=arguments.seeds, figures=arguments.figures, **more)
+    asked = {"studies": arguments.studies} if arguments.studies else {}
+    sweep = _sweep(arguments, seeds=arguments.seeds, figures=arguments.figures, **asked)
     opened = write_report(sweep)
     print(sweep.report)
     return _print_damaged(opened[0].damaged, missed=[name for study in opened for name in study.unread])

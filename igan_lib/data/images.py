@@ -16,7 +16,7 @@ _LEAST_CONTRAST = 64  # grey levels: images of 0..1 or the raw 0..16 of the UCI 
 
 
 def convert_images(images: np.ndarray, size: int, channels: int) -> Tensor:
-    """Bring images to `size` x `size` pixels and `channels` channels.
+    """Bring images to `size` x `size` pixels and `channels` channels: contiguous uint8, N x channels x size x size.
 
     RGB becomes grey by the ITU-R 601 luma, grey becomes RGB by repeating. The resize is bilinear with antialiasing and
     does not keep the aspect ratio. Grey levels are computed as floats and rounded once, at the end. Images that already
@@ -25,9 +25,6 @@ def convert_images(images: np.ndarray, size: int, channels: int) -> Tensor:
     Args:
         images: uint8, N x H x W or N x H x W x {1, 3}, grey levels 0 to 255, else DataError.
         size, channels: 28 or 32, 1 (grey) or 3 (RGB), else ConfigError.
-
-    Returns:
-        A contiguous uint8 tensor, N x channels x size x size.
     """
     check_format(size, channels)
     if images.dtype != np.uint8:

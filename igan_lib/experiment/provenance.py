@@ -36,8 +36,7 @@ def peak_memory_mib() -> float:
         return psutil.Process().memory_info().peak_wset / 2**20
     import resource  # Unix alone has it
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def provenance(

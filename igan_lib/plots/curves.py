@@ -3,15 +3,13 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
-import pandas as pd
 from IPython import get_ipython
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from igan_lib.plots.style import INK, SHADE, WIDTH, class_colour, method_label, new_figure
+from igan_lib.plots.style import INK, SHADE, WIDTH, new_figure
 
 # What the trainer logs, in the order in which it is drawn; the numbers are the paper's equations.
 LOSS_TITLES = {
@@ -49,46 +47,11 @@ def loss_curves(history: Sequence[Mapping[str, float]], pretrain_steps: int = 0)
     return fig
 
 
-def study_curves(histories: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Logged values by step, one line a method: one row of panels for each of `names`, one column a pair.
-
-    A line is the mean over the seeds that logged the value at that step. The rows of one name share their axis.
-
-    Args:
-        histories: as from `study_tables.histories`.
-        names: logged values, such as "confident" or "L_s", in the order of the panels.
-    """
-    pairs, methods = (list(dict.fromkeys(histories[key])) for key in ("column", "method"))
-    logged = histories.reindex(columns=["column", "method", "step", *names])
-    size = (WIDTH, 0.9 + 1.9 * len(names))
-    fig, axes = new_figure(len(names), max(1, len(pairs)), size=size, sharex=True, sharey="row")
-    for (row, name), (at, pair) in product(enumerate(names), enumerate(pairs)):
-        ax, here = axes[row, at], logged[logged["column"] == pair]
-        for number, method in enumerate(methods):
-            values = here[here["method"] == method].groupby("step")[name].mean().dropna()
-            if len(values):
-                ax.plot(values, color=class_colour(number), label=method_label(method), linewidth=1.2)
-        title = LOSS_TITLES.get(name, name)
-        ax.set_title(f"{pair.replace('->', ' → ')}\n{title}" if row == 0 else title, fontsize=9)
-    for name, ax in zip(names, axes[:, 0], strict=True):
-        if name != "confident":  # a share says enough where it is; losses are compared with zero
-            ax.set_ylim(bottom=0)
-    for ax in axes[-1]:
-        ax.set_xlabel("step", fontsize=8)
-    lines = {line.get_label(): line for ax in axes.flat for line in ax.lines}
-    order = [method_label(method) for method in methods if method_label(method) in lines]
-    fig.legend([lines[label] for label in order], order, loc="outside lower center", ncols=3)
-    return fig
-
-
 class LiveCurves:
     """Loss curves that are redrawn in a notebook while `fit` runs; pass an instance as `on_log`.
 
-    Outside IPython it only collects the rows.
-
-    Args:
-        pretrain_steps: how many steps to shade.
-        every: least seconds between two drawings; a drawing takes about a quarter of a second.
+    Outside IPython it only collects the rows. `pretrain_steps`: how many steps to shade; `every`: least seconds between
+    two drawings, each of which takes about a quarter of a second.
     """
 
     def __init__(self, pretrain_steps: int = 0, every: float = 3.0) -> None:

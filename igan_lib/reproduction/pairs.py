@@ -7,10 +7,8 @@ from igan_lib.reproduction.studies import Pair, column
 def parse_pairs(text: str) -> tuple[Pair, ...]:
     """Pairs from text such as "mnist5k:digits,npz:mine.npz:digits": source:target, separated by commas.
 
-    A path after npz: or folder: can hold neither a colon nor a comma here.
-
-    Raises:
-        ConfigError: a part of it is not two domains, or two pairs would have the same column in a table.
+    A path after npz: or folder: can hold neither a colon nor a comma here. ConfigError: a part of it is not two
+    domains, or two pairs would have the same column in a table.
     """
     pairs = []
     for part in text.split(","):

@@ -3,8 +3,6 @@
 import tomllib
 from pathlib import Path
 
-import pandas as pd
-
 S_M, M_U, U_M = "svhn->mnist", "mnist->usps", "usps->mnist"
 A_W, A_D, W_A, D_A = "amazon->webcam", "amazon->dslr", "webcam->amazon", "dslr->amazon"
 
@@ -20,18 +18,6 @@ SLIPS = tuple((slip["section"], slip["text"]) for slip in PRINTED["slips"])  # b
 def sum_of(losses: str) -> str:
     """A row of Table 4 as a label: "cs" -> "L_c+L_s"."""
     return "+".join(f"L_{loss}" for loss in losses)
-
-
-def beside_table2(ours: pd.DataFrame) -> pd.DataFrame:
-    """Our `tables.study_table` of Table 2 beside the paper's and MDD's: network and method a line, as text."""
-    beside = {("finetuned alexnet", method): cells for method, cells in TABLE2.items()}
-    beside["finetuned resnet50", "MDD"] = MDD
-    own = ours[ours["backbone"].ne("none") & ours["column"].ne("average")]
-    for (network, method), cells in own.groupby(["backbone", "method"], sort=False):
-        beside[f"{network}, here", method] = cells.set_index("column")["mean"]
-    table = pd.DataFrame(beside).reindex(list(MDD))
-    table.loc["average"] = table.mean(skipna=False)
-    return table.T.map(lambda value: "" if pd.isna(value) else f"{value:.1f}")
 
 
 def averages() -> list[tuple[str, str, float, float]]:

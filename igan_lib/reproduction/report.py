@@ -28,9 +28,7 @@ from igan_lib.reproduction.workflow import Sweep
 
 # The pictures that belong to a table, and the others with a heading; one that was not drawn yet is left out.
 STUDY_FIGURES = {
-    "table1": {"table1": "Means and intervals beside the paper's numbers"},
-    "table2": {"table2": "Means and intervals beside the paper's numbers"},
-    "table3": {"table3": "Means and intervals beside the paper's numbers"},
+    **{name: {name: "Means and intervals beside the paper's numbers"} for name in ("table1", "table2", "table3")},
     "table4": {
         "table4": "Means and intervals beside the paper's numbers",
         "table4_differences": "What each loss adds, on the same seeds",
@@ -94,20 +92,14 @@ def _claim(line: Any, parts: pd.DataFrame) -> dict[str, Any]:
     """A line of `decide`, how the sentence was read, and the comparisons behind it, each with its verdict."""
     reading = next(claim.reading for claim in CLAIMS if claim.id == line.claim)
     own, beside = parts[parts["beside"] == ""], parts[(parts["beside"] != "") & (parts["n"] > 0)]
-    texts = [
-        (part.text, f"{part.verdict}: {part.reason}" if part.reason else part.verdict) for part in own.itertuples()
-    ]
-    return line._asdict() | {
-        "reading": reading,
-        "summary": line.numbers if len(own) > SHOWN else "",
-        "parts": texts,
-        "beside": [(part.beside, part.text) for part in beside.itertuples()],
-    }
+    texts = [(part.text, f"{part.verdict}{': ' if part.reason else ''}{part.reason}") for part in own.itertuples()]
+    shown = {"reading": reading, "summary": line.numbers if len(own) > SHOWN else "", "parts": texts}
+    return line._asdict() | shown | {"beside": [(part.beside, part.text) for part in beside.itertuples()]}
 
 
 def _table(opened: OpenStudy) -> dict[str, Any]:
     """What the template shows of one study: its wide table, its pictures, its holes."""
-    study, missing = opened.study, opened.missing_runs
+    study = opened.study
     return {
         "name": study.name,
         "title": study.title,
@@ -117,7 +109,7 @@ def _table(opened: OpenStudy) -> dict[str, Any]:
         "differences": _grid(wide_differences(opened.differences())) if study.differences else None,
         "costs": _grid(opened.costs()) if study.name in COSTED else None,
         "wanted": len({config.name for config in study.configs(opened.profile, range(opened.sweep.seeds))}),
-        "missing": missing,
+        "missing": opened.missing_runs,
     }
 
 

@@ -48,10 +48,7 @@ def frame(results: Iterable[RunResult]) -> pd.DataFrame:
     """One row a run and metric, in per cent; `setting` is the hash of all of a configuration but its seed.
 
     `preset`: whether today's presets make this configuration, so that nothing of it was set by hand. The recorded wall
-    time is a metric too, named `SECONDS`.
-
-    Raises:
-        ConfigError: two results of one setting and seed.
+    time is a metric too, named `SECONDS`. ConfigError: two results of one setting and seed.
     """
     rows = []
     for result in results:
@@ -91,14 +88,10 @@ def compare(
     printed: float | None = None,
     reason: str = "",
 ) -> Estimate:
-    """What `row` has over `base`, seed by seed, in points.
+    """What `row` has over `base` (any seed of the two settings), seed by seed, in points; from a `frame` of runs.
 
-    Args:
-        runs: from `frame`; row, base: any seed of the two settings.
-        printed: the difference that the paper prints; reason: see `Estimate`.
-
-    Raises:
-        ConfigError: two profiles, or two versions of one method: such numbers are not of one experiment.
+    `printed`: the difference that the paper prints; `reason`: see `Estimate`. ConfigError: two profiles, or two
+    versions of one method: such numbers are not of one experiment.
     """
     if row.profile != base.profile or (row.method == base.method and row.version != base.version):
         raise ConfigError(

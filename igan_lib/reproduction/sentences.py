@@ -14,8 +14,7 @@ class Comparison:
     """A weighted sum of a study's rows, seed by seed, in each of some columns.
 
     Attributes:
-        what: as a reader sees it, before "on mnist → usps".
-        study: whose rows they are.
+        what: as a reader sees it, before "on mnist → usps"; study: whose rows they are.
         weights: (row, metric) -> weight, such as 1 and -1 for a difference; the metric None is the study's.
         columns: such as "mnist->usps".
         printed: column -> the difference that the paper prints. A column without one: only a direction is claimed.

@@ -189,18 +189,10 @@ LENGTHS = Study(
     "target",
 )
 
-STUDIES = {
-    study.name: study
-    for study in (
-        TABLE1,
-        *office_studies().values(),
-        *(
-            _retrieval(f"retrieval-digits{end}", "Retrieval on digits", (M_U, U_M), kind)
-            for end, kind in PROTOCOLS.items()
-        ),
-        LENGTHS,
-        _ablation("table4", "Ablation: losses added one by one"),
-        _ablation("table4-no-batch-norm", "Ablation without batch norm in the encoder", batch_norm=False),
-        ARGUMENTS,
-    )
-}
+ON_DIGITS = [_retrieval(f"retrieval-digits{e}", "Retrieval on digits", (M_U, U_M), p) for e, p in PROTOCOLS.items()]
+ABLATIONS = (
+    _ablation("table4", "Ablation: losses added one by one"),
+    _ablation("table4-no-batch-norm", "Ablation without batch norm in the encoder", batch_norm=False),
+)
+_ALL = (TABLE1, *office_studies().values(), *ON_DIGITS, LENGTHS, *ABLATIONS, ARGUMENTS)
+STUDIES = {study.name: study for study in _ALL}

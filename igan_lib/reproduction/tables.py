@@ -40,10 +40,8 @@ def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
     """One line a cell, in per cent; a cell without runs has n = 0 and the verdict "not run".
 
     The line "average" of a row stands over the seeds that every cell has. A part of SVHN is in no average, and a table
-    of one pair has none. Last come the paper's rows that are not run here.
-
-    Args:
-        runs: a `results.frame`; only those that are exactly a run of `study` under `profile` count.
+    of one pair has none. Last come the paper's rows that are not run here. `runs`: a `results.frame`; only those that
+    are exactly a run of `study` under `profile` count.
     """
     lines, averaged = [], [pair for pair in study.pairs if pair != S_M_PART]
     for row in study.rows:
@@ -72,8 +70,7 @@ def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
 def differences(study: Study, runs: pd.DataFrame, profile: str, against: str = "") -> pd.DataFrame:
     """What each row adds to the one above it, or how it differs from the first, seed by seed, in points.
 
-    Args:
-        against: "above" or "first"; else the label of a row, of which the table tells what it has over each other row.
+    `against`: "above" or "first"; else the label of a row, of which the table tells what it has over each other row.
     """
     against, rows = against or study.differences, study.rows
     if against == "above":
@@ -87,9 +84,8 @@ def differences(study: Study, runs: pd.DataFrame, profile: str, against: str = "
     for row, base in pairs:
         for pair in study.pairs:
             found = study.cell(runs, row, pair, profile) - study.cell(runs, base, pair, profile)
-            by_seed = tuple(found.values.values())
-            line = [row.label, base.label, column(pair), *numbers(found), found.share, found.verdict, by_seed]
-            lines.append(line)
+            measured = [*numbers(found), found.share, found.verdict, tuple(found.values.values())]
+            lines.append([row.label, base.label, column(pair), *measured])
     return pd.DataFrame(lines, columns=DIFFERENCES)
 
 
@@ -129,11 +125,10 @@ def _printed(line: pd.Series) -> str:
 
 def wide_differences(table: pd.DataFrame) -> pd.DataFrame:
     """`differences` for reading: one line a row of the study, one column a pair, cells as `Estimate` writes them."""
-    kind = "difference"
 
     def text(line: pd.Series) -> str:
         printed = None if math.isnan(line["paper"]) else line["paper"]
-        shown = str(Estimate(dict(enumerate(line["by_seed"])), printed, kind))
+        shown = str(Estimate(dict(enumerate(line["by_seed"])), printed, "difference"))
         return f"{shown} [{line['verdict']}]" if line["n"] and line["verdict"] else shown
 
     named = table.assign(text=[text(line) for _, line in table.iterrows()], added=table["method"].map(_last_loss))
@@ -150,8 +145,7 @@ def _last_loss(label: str) -> str:
 def summary(results: Iterable[RunResult], profile: str, metric: str = "target_accuracy") -> pd.DataFrame:
     """The presets that were run: one line a method and pair, as text; profiles and settings by hand are not mixed in.
 
-    Raises:
-        ConfigError: a metric that no result has.
+    ConfigError: a metric that no result has.
     """
     runs = frame(results)
     known = sorted(set(runs["metric"]))

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from igan_lib.errors import DataError
 from igan_lib.retrieval import average_precision as measures
@@ -28,12 +27,10 @@ class Retrieval:
     Attributes:
         map: mean average precision over the whole ranking (MAP@all), the mean over all orders of tied items.
         map_low, map_high: the least and the greatest that an order of tied items gives.
-        queries: how many there were.
-        without_relevant: how many of them have no relevant item in the database; no mean counts these.
+        queries, without_relevant: how many there were, and how many without a relevant item, which no mean counts.
         precision_at_radius, recall_at_radius: for the Hamming radii 0..L; precision is 0 where nothing lies within.
         map_at: MAP@k by k, its sum divided by `divisor` (see `retrieval.average_precision.Divisor`).
         precision_at: precision@k by k, expected over all orders of tied items.
-        divisor: which divisor `map_at` has.
     """
 
     map: float
@@ -111,13 +108,3 @@ def across(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor, **options) -> Ret
 def both(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor, **options) -> dict[str, Retrieval]:
     """Both protocols, by name, from the codes and labels of the target's test and the source's training images."""
     return {"target": within_target(u_t, y_t, **options), "cross": across(u_t, y_t, u_s, y_s, **options)}
-
-
-def class_codes(predicted: Tensor, n_classes: int) -> Tensor:
-    """Codes that say a class and nothing else: one code a class, any two equally far apart.
-
-    What such codes of the predicted classes retrieve is what the accuracy alone is worth in a protocol: n class numbers
-    (int64) -> n x L floats of -1 and 1, L the multiple of 8 from N on.
-    """
-    length = 8 * -(-n_classes // 8)
-    return 2.0 * one_hot(predicted, length).float() - 1.0

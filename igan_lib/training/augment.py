@@ -12,14 +12,10 @@ SHIFT = 0.07  # two pixels of 28
 
 
 def random_affine(x: Tensor, degrees: float = DEGREES, scale: float = SCALE, shift: float = SHIFT) -> Tensor:
-    """Rotate, scale (each axis on its own) and shift each image by its own random amount.
+    """Rotate, scale (each axis on its own) and shift each image of B x C x S x S in [-1, 1] by its own random amount.
 
-    Args:
-        x: B x C x S x S in [-1, 1]; the border is continued outwards.
-        degrees, scale, shift: bounds of uniform rotations, of factors around 1, and of shifts as a share of the side.
-
-    Returns:
-        B x C x S x S, bilinear, in [-1, 1]. Random numbers come from torch's global state on x's device.
+    `degrees`, `scale`, `shift`: bounds of uniform rotations, of factors around 1, and of shifts as a share of the side.
+    The border is continued outwards; bilinear. Random numbers come from torch's global state on x's device.
     """
     amount = torch.rand(5, len(x), device=x.device) * 2 - 1
     angle = amount[0] * math.radians(degrees)

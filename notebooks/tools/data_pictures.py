@@ -11,17 +11,8 @@ from numpy.typing import ArrayLike
 
 from igan_lib.data.domains import Domain
 from igan_lib.files import short_name
-from igan_lib.plots.style import (
-    SOURCE_COLOUR,
-    TARGET_COLOUR,
-    WIDTH,
-    as_array,
-    as_picture,
-    bare,
-    class_colour,
-    new_figure,
-    tiles,
-)
+from igan_lib.plots.style import SOURCE_COLOUR, TARGET_COLOUR, WIDTH, as_array, bare, class_colour, new_figure
+from tools.image_tiles import as_picture, tiles
 
 
 def samples_by_class(domains: Sequence[Domain], *, per_class: int = 2, classes: int = 10) -> Figure:

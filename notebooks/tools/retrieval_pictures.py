@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from igan_lib.plots.style import CLASS_COLOURS, INK, WIDTH, as_array, as_picture, bare, new_figure
+from igan_lib.plots.style import CLASS_COLOURS, INK, WIDTH, as_array, bare, new_figure
+from tools.image_tiles import as_picture
 
 RIGHT, WRONG = "#009e73", "#d55e00"  # two of Okabe and Ito's colours
 # The classes of Office-31 outnumber any palette: eight colours times four markers tell 32 apart.

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
 
 from igan_lib.data.domains import DomainPair
 from igan_lib.data.features import load_crop_pair
@@ -20,7 +22,7 @@ from igan_lib.method.networks import HashNet
 from igan_lib.plots.style import save_figure
 from igan_lib.reproduction.opened import OpenStudy
 from igan_lib.retrieval.index import HashIndex
-from igan_lib.retrieval.protocols import Retrieval, both, class_codes
+from igan_lib.retrieval.protocols import Retrieval, both
 
 Networks = Mapping[str, tuple[HashNet, HashNet]]  # method -> network as it is used on the target, and on the source
 Outcomes = Mapping[str, Mapping[str, Retrieval]]  # method -> protocol -> what was measured
@@ -47,6 +49,16 @@ def trained(
 def outcomes(networks: Networks, pair: DomainPair | None) -> Outcomes:
     """Both protocols for each network."""
     return {method: retrieve(*nets, pair) for method, nets in networks.items()}
+
+
+def class_codes(predicted: Tensor, n_classes: int) -> Tensor:
+    """Codes that say a class and nothing else: one code a class, any two equally far apart.
+
+    What such codes of the predicted classes retrieve is what the accuracy alone is worth in a protocol: n class numbers
+    (int64) -> n x L floats of -1 and 1, L the multiple of 8 from N on.
+    """
+    length = 8 * -(-n_classes // 8)
+    return 2.0 * one_hot(predicted, length).float() - 1.0
 
 
 def against_class_codes(networks: Networks, found: Outcomes, pair: DomainPair | None) -> pd.DataFrame:

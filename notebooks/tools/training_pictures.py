@@ -22,13 +22,11 @@ from igan_lib.plots.style import (
     TARGET_MARKER,
     WIDTH,
     as_array,
-    as_picture,
     bare,
     class_colour,
     new_figure,
-    symbol,
-    tiles,
 )
+from tools.image_tiles import as_picture, symbol, tiles
 
 
 def domains_side_by_side(pair: DomainPair, *, per_class: int = 4, classes: int = 10) -> Figure:

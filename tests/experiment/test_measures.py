@@ -15,7 +15,8 @@ from igan_lib.experiment.measures import evaluate
 from igan_lib.experiment.methods import build
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.run import train
-from igan_lib.retrieval.protocols import across, both, class_codes, within_target
+from igan_lib.retrieval.protocols import across, both, within_target
+from tools.retrieval_views import class_codes
 
 ACCURACIES = {"target_accuracy", "source_accuracy", "source_only_accuracy"}
 MAPS = {"map_target", "map_cross", "source_only_map_target", "source_only_map_cross"}

@@ -10,8 +10,10 @@ import torch
 from igan_lib import plots
 from igan_lib.data.domains import Domain, DomainPair, Split
 from igan_lib.plots import curves
-from igan_lib.plots.style import CLASS_COLOURS, as_picture, symbol, tiles
+from igan_lib.plots.style import CLASS_COLOURS
 from tools import training_pictures as pictures
+from tools.ablation_pictures import study_curves
+from tools.image_tiles import as_picture, symbol, tiles
 
 NAMES = ("ant", "bee", "cat")
 
@@ -200,7 +202,7 @@ def test_curves_of_a_study_are_means_over_seeds_and_leave_out_what_is_not_logged
         ["L_c+L_s", "a->b", 0, 9, 2.0, 0.5],
         ["L_c+L_s", "c->d", 0, 9, 8.0, 0.25],
     ]
-    fig = curves.study_curves(
+    fig = study_curves(
         pd.DataFrame(rows, columns=["method", "column", "seed", "step", "L_c", "confident"]), ["L_c", "confident"]
     )
     drawn = [
@@ -223,7 +225,7 @@ def test_curves_of_a_study_are_means_over_seeds_and_leave_out_what_is_not_logged
 
 def test_curves_of_a_study_without_runs_are_an_empty_figure():
     empty = pd.DataFrame(columns=["method", "column", "seed", "step"])
-    assert not any(ax.lines for ax in curves.study_curves(empty, ["L_c"]).axes)
+    assert not any(ax.lines for ax in study_curves(empty, ["L_c"]).axes)
 
 
 def test_every_loss_of_the_method_has_a_title():
