@@ -25,14 +25,14 @@ from igan_lib.errors import ConfigError, IganError
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.result import RunResult
 from igan_lib.files import ROOT, write_text
-from igan_lib.reproduction.claims import decide
+from igan_lib.reproduction.claims import claim_verdicts
 from igan_lib.reproduction.results import SECONDS, frame, read_results, values
 from igan_lib.reproduction.studies import STUDIES, column
 
 BLOCK = re.compile(r"<!-- (results|claims|time: .*?|measured: .*?) -->.*?<!-- end -->", flags=re.DOTALL)
 
 
-def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str = "cpu") -> str:
+def fill_text(text: str, results: Iterable[RunResult], folder: Path, profile: str = "cpu") -> str:
     """Markdown with what each comment names between it and its end.
 
     Args:
@@ -51,9 +51,9 @@ def filled(text: str, results: Iterable[RunResult], folder: Path, profile: str =
             case ["claims"]:
                 shown = f"\n{claims_table(runs, profile)}\n"
             case ["time:", "notebook", name]:
-                shown = spoken(notebook_seconds(folder / "notebooks" / f"{name}.ipynb"))
+                shown = format_seconds(notebook_seconds(folder / "notebooks" / f"{name}.ipynb"))
             case ["time:", "run", method, source, target]:
-                shown = spoken(run_seconds(runs, method, source, target, profile))
+                shown = format_seconds(run_seconds(runs, method, source, target, profile))
             case ["measured:", file, *keys, form]:
                 shown = format(_measured(folder / file, " ".join(keys)), form)
             case _:
@@ -77,10 +77,10 @@ def fill(path: Path, results: Iterable[RunResult], folder: Path, profile: str = 
         notebook = nbformat.reads(before, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = filled(cell.source, results, folder, profile)
+                cell.source = fill_text(cell.source, results, folder, profile)
         after = nbformat.writes(notebook) + "\n"
     else:
-        after = filled(before, results, folder, profile)
+        after = fill_text(before, results, folder, profile)
     if after != before:
         write_text(path, after)
     return after != before
@@ -109,12 +109,12 @@ def _ends(interval: tuple[float, float]) -> str:
 
 def claims_table(runs: pd.DataFrame, profile: str) -> str:
     """Section, sentence, verdict and numbers of each claim."""
-    claims = decide(runs, profile)
+    claims = claim_verdicts(runs, profile)
     names = {"section": "section", "sentence": "the paper", "verdict": "verdict", "numbers": "numbers, in points"}
     return claims[list(names)].rename(columns=names).to_markdown(index=False, disable_numparse=True)
 
 
-def spoken(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """A time to plan by: "5 s", "90 s", "2.5 min", "3 h"; to 5 s below 100 s, to half a minute below an hour.
 
     Raises:

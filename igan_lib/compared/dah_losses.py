@@ -78,7 +78,7 @@ def class_similarities(u: Tensor, codes: Tensor, known: Tensor) -> Tensor:
     r"""How like each class's source codes a code is: $\log \frac{1}{K_j} \sum_{k=1}^{K_j} \exp(u^\top u^s_{jk})$.
 
     The softmax over classes is DAH's p_ij, the probability that u belongs to class j. There every class has K samples;
-    a random batch may hold fewer of one, whence the mean.
+    a random batch may hold fewer of one, so the mean is taken.
 
     Args:
         u: B x d; codes: N x K x d source codes by class; known: N x K, bool, which of them there are.

@@ -3,7 +3,7 @@ r"""ITQ: principal components, turned so that their signs lose least (Gong et al
 $$\min_{B, R} \lVert B - V R \rVert_F^2,
   \qquad B \in \{-1, 1\}^{n \times L}, \quad R^\top R = I, \quad V = (X - \bar x) P$$
 
-P holds the L leading principal directions. Both steps are exact minimisers, so the error never rises;
+P holds the L leading principal directions. Both steps are exact minimisers, so the error never grows;
 a step that raises it is a TrainingError.
 """
 

@@ -27,7 +27,7 @@ def checkpoint_path(config: ExperimentConfig, results: Path = RESULTS) -> Path:
     return results / "checkpoints" / f"{config.name}.pt"
 
 
-def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:
+def load(config: ExperimentConfig, *, download: bool = False, progress: bool = True) -> DomainPair:
     """The two domains of `config`: images at its size and number of channels or, of Office-31, what its backbone takes.
 
     Frozen, that is the backbone's features; to be fine-tuned, its images, cut for it.
@@ -35,7 +35,7 @@ def load(config: ExperimentConfig, *, download: bool = False) -> DomainPair:
     names, shared = (config.source, config.target), {"download": download, "limit": config.train_limit}
     if config.backbone != "none":
         load_office = load_feature_pair if config.regime == "frozen" else load_crop_pair
-        return load_office(*names, backbone=config.backbone, **shared)
+        return load_office(*names, backbone=config.backbone, progress=progress, **shared)
     pair = load_pair(*names, size=config.size, channels=config.channels, **shared)
     return pair.map_images(normalize_contrast) if config.contrast else pair
 
@@ -88,7 +88,7 @@ def run(
                 )
             return result
         started, code = time.perf_counter(), git_state()
-        pair = load(config, download=download)
+        pair = load(config, download=download, progress=progress)
         if config.method in FEATURE_METHODS:
             network, earlier = _feature_network(config, pair, device, results, progress)
             metrics, history = hash_features(config, network, pair)

@@ -31,7 +31,7 @@ class IGANConfig(BaseModel):
     generator_width: Annotated[int, Field(ge=1)] = 16  # not in the paper; see networks.Generator
     discriminator_width: Annotated[int, Field(ge=1)] = 16  # not in the paper; as wide as the generators
     generators: Literal["two", "one"] = "two"  # one: a single G with the domain as a further input, as Duplex has (2.4)
-    discriminators: Literal["n+1", "real/fake"] = "n+1"  # real/fake: D is not told the classes (2.4 on MSTN, Co-GAN)
+    discriminators: Literal["n+1", "real/fake"] = "n+1"  # real/fake: D does not see the classes (2.4 on MSTN, Co-GAN)
     losses: LossNames = ALL_LOSSES  # Table 4 switches them; what is off is not computed
 
     alpha: NonNegative = 0.1  # weight of L_h; Eq. 11 puts alpha on L_h, Eq. 12 on L_s: we follow Eq. 11

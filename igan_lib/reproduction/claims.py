@@ -66,7 +66,7 @@ def verdict_of(verdicts: Iterable[str]) -> str:
     return "not run"
 
 
-def decide(
+def claim_verdicts(
     runs: pd.DataFrame, profile: str = "cpu", claims: Iterable[Claim] = CLAIMS, studies: Mapping[str, Study] = STUDIES
 ) -> pd.DataFrame:
     """One line a claim: its verdict, n (the seeds of the compared part with the fewest), and the numbers behind it."""
@@ -77,11 +77,11 @@ def decide(
         own = parts[(parts["claim"] == claim.id) & (parts["beside"] == "")]
         verdict = verdict_of(own["verdict"])
         deciding = own[own["verdict"] == verdict]
-        lines.append([claim.id, claim.section, claim.sentence, verdict, int(deciding["n"].min()), summed_up(own)])
+        lines.append([claim.id, claim.section, claim.sentence, verdict, int(deciding["n"].min()), summarize(own)])
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def summed_up(own: pd.DataFrame) -> str:
+def summarize(own: pd.DataFrame) -> str:
     """The parts of a claim as text; of many those with the claim's verdict, and how many have which."""
     if len(set(own["verdict"])) == 1 and own["verdict"].iloc[0] == "not run":
         return "not run"
@@ -98,6 +98,6 @@ def _why(line) -> str:
 
 
 def claims_about(study: str, runs: pd.DataFrame, profile: str, studies: Mapping[str, Study]) -> pd.DataFrame:
-    """`decide` for the claims whose comparisons read one study."""
+    """`claim_verdicts` for the claims whose comparisons read one study."""
     chosen = [claim for claim in CLAIMS if claim.comparisons[0].study == study]
-    return decide(runs, profile, chosen, STUDIES | studies)
+    return claim_verdicts(runs, profile, chosen, STUDIES | studies)

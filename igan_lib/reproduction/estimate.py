@@ -21,9 +21,9 @@ ROUNDING = 1e-9  # of floating point, where all seeds agree
 VERDICTS = {
     "below": "not reproduced: the printed number lies above our prediction interval; where only a direction is "
     "claimed, the interval of our mean lies below zero.",
-    "undecided": "the seeds do not tell: fewer than five; or the prediction interval holds the printed difference and "
-    f"zero too; or it reaches further than {WIDE:g} points from the mean; or, where only a direction is claimed, the "
-    "interval of our mean holds zero.",
+    "undecided": "fewer than five seeds; or the prediction interval contains both the printed difference and zero; or "
+    f"it reaches further than {WIDE:g} points from the mean; or, where only a direction is claimed, the interval of "
+    "our mean contains zero.",
     "above": "the printed number lies below our prediction interval: ours is larger.",
     "reproduced": "the printed number lies inside our prediction interval; where only a direction is claimed, the "
     "interval of our mean lies above zero.",

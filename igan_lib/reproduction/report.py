@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from igan_lib.experiment.result import RunResult
 from igan_lib.files import write_text
-from igan_lib.reproduction.claims import SHOWN, claim_parts, decide
+from igan_lib.reproduction.claims import SHOWN, claim_parts, claim_verdicts
 from igan_lib.reproduction.estimate import VERDICTS
 from igan_lib.reproduction.opened import OpenStudy
 from igan_lib.reproduction.paper import SLIPS, averages
@@ -53,7 +53,7 @@ def write_report(sweep: Sweep) -> list[OpenStudy]:
     results, damaged = read = read_results(sweep.results / "runs")
     opened = [OpenStudy(study, sweep, read) for study in sweep.chosen()]
     studies, runs = STUDIES | office_studies(sweep.backbone, sweep.regime), frame(results)
-    claims = decide(runs, sweep.profile, studies=studies)
+    claims = claim_verdicts(runs, sweep.profile, studies=studies)
     parts = claim_parts(runs, sweep.profile, studies=studies)
     write_csv(claims, sweep.report.with_name("claims.csv"))
     write_csv(parts.drop(columns="text"), sweep.report.with_name("claims_parts.csv"))
@@ -89,7 +89,7 @@ def formula(text: str) -> Markup:
 
 
 def _claim(line: Any, parts: pd.DataFrame) -> dict[str, Any]:
-    """A line of `decide`, how the sentence was read, and the comparisons behind it, each with its verdict."""
+    """A line of `claim_verdicts`, how the sentence was read, and the comparisons behind it, each with its verdict."""
     reading = next(claim.reading for claim in CLAIMS if claim.id == line.claim)
     own, beside = parts[parts["beside"] == ""], parts[(parts["beside"] != "") & (parts["n"] > 0)]
     texts = [(part.text, f"{part.verdict}{': ' if part.reason else ''}{part.reason}") for part in own.itertuples()]

@@ -78,7 +78,7 @@ class Sweep(BaseModel):
 
     @property
     def pictures(self) -> Path:
-        """The folder of the figures, told apart as the tables are."""
+        """The folder of the figures, in a folder of its own as the tables are."""
         return self._own_folder(self.figures)
 
     def _own_folder(self, folder: Path) -> Path:
@@ -122,7 +122,7 @@ class Sweep(BaseModel):
         return [book for book in NOTEBOOKS if set(self.studies) & set(book.studies) and special <= set(book.takes)]
 
     def copy_of(self, notebook: Notebook) -> Path:
-        """The executed copy of a notebook, told apart as the tables are."""
+        """The executed copy of a notebook, in a folder of its own as the tables are."""
         return self._own_folder(self.results / "notebooks") / notebook.file.name
 
     def notebook_arguments(self, notebook: Notebook) -> list[str]:
@@ -222,7 +222,7 @@ def run_arguments(config: ExperimentConfig) -> list[str]:
 def visible_device(number: int, visible: str | None) -> str:
     """The value of CUDA_VISIBLE_DEVICES for device `number` of those that `visible`, the variable itself, leaves.
 
-    Where fewer are left than the sweep was told of, it begins again with the first.
+    Where fewer are left than the sweep counts on, it begins again with the first.
     """
     devices = visible.split(",") if visible else []
     return devices[number % len(devices)] if devices else str(number)

@@ -195,8 +195,10 @@ def test_a_baseline_refuses_settings_that_it_does_not_read(method):
 def test_features_are_loaded_through_the_backbone(monkeypatch):
     calls = []
     monkeypatch.setattr(experiment, "load_feature_pair", lambda *a, **k: calls.append((a, k)) or "pair")
-    assert experiment.load(preset("amazon", "dslr", backbone="resnet50"), download=True) == "pair"
-    assert calls == [(("amazon", "dslr"), {"backbone": "resnet50", "download": True, "limit": None})]
+    asked = preset("amazon", "dslr", backbone="resnet50")
+    assert experiment.load(asked, download=True, progress=False) == "pair"
+    given = {"backbone": "resnet50", "download": True, "limit": None, "progress": False}
+    assert calls == [(("amazon", "dslr"), given)]
 
 
 def test_the_version_of_the_method_is_in_the_hash(monkeypatch):

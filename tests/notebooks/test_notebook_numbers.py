@@ -46,7 +46,7 @@ def test_the_gap_is_what_notebook_01_says(a, b, whole):
     raw = transfer_accuracy(domains, LINEAR, 2000)
     scaled = transfer_accuracy([at_one_scale(domain) for domain in domains], LINEAR, 2000)
     there, back = rf"`{a}` → `{b}`", rf"`{b}` → `{a}`"
-    rises = said(rf"{there} rises from ([\d.]+) to ([\d.]+) % and {back} from ([\d.]+) to ([\d.]+) %")
+    rises = said(rf"{there} grows from ([\d.]+) to ([\d.]+) % and {back} from ([\d.]+) to ([\d.]+) %")
     # The last digit that is printed: one image of digits' test set is 0.19.
     assert rises == pytest.approx([raw.loc[a, b], scaled.loc[a, b], raw.loc[b, a], scaled.loc[b, a]], abs=0.06)
     assert said(whole) == pytest.approx([raw.loc[a, b], raw.loc[a, a], raw.loc[b, a], raw.loc[b, b]], abs=0.51)

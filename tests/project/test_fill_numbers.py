@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 from claim_makers import results
-from fill_numbers import fill, filled, spoken
+from fill_numbers import fill, fill_text, format_seconds
 from method_makers import one_sentence
 
 from igan_lib.errors import ConfigError
@@ -31,17 +31,17 @@ def write_copy(folder, seconds):
 
 def test_the_results_table_has_a_line_a_column_of_the_paper_s_own_rows(tmp_path):
     text = "Before\n<!-- results -->\nold\n<!-- end -->\nafter\n"
-    found = filled(text, some_results(), tmp_path)
+    found = fill_text(text, some_results(), tmp_path)
     lines = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in found.splitlines() if "→" in line}
     assert ("1", "mnist → usps", "96.8", "96.4 (96.0 to 96.8)", "95.4 to 97.4", "reproduced") in lines
     assert ("1", "usps → mnist", "97.8", "not run", "", "not run") in lines and len(lines) == 4 + 4 + 3
     assert ("3", "amazon → webcam", "73.8", "96.4 (96.0 to 96.8)", "95.4 to 97.4", "not comparable") in lines
     assert found.startswith("Before\n<!-- results -->\n|") and found.endswith("\n<!-- end -->\nafter\n")
-    assert "old" not in found and filled(found, some_results(), tmp_path) == found
+    assert "old" not in found and fill_text(found, some_results(), tmp_path) == found
 
 
 def test_claims_are_filled_with_their_verdicts(tmp_path):
-    found = filled("<!-- claims -->\nold\n<!-- end -->\n", some_results(), tmp_path)
+    found = fill_text("<!-- claims -->\nold\n<!-- end -->\n", some_results(), tmp_path)
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in found.splitlines() if line.startswith("|")
     ]
@@ -53,10 +53,10 @@ def test_claims_are_filled_with_their_verdicts(tmp_path):
 def test_a_measured_number_is_filled_by_its_keys_and_format(tmp_path):
     (tmp_path / "b.json").write_text(json.dumps({"cpu": {"bf16 autocast": {"ratio": 0.7651}}}))
     text = "<!-- measured: b.json cpu/bf16 autocast/ratio .2f -->old<!-- end --> and more"
-    assert filled(text, [], tmp_path) == text.replace("old", "0.77")
+    assert fill_text(text, [], tmp_path) == text.replace("old", "0.77")
     for wrong in ("b.json cpu/fp8/ratio .2f", "b.json cpu/bf16 autocast/ratio/x .2f", "c.json cpu .2f"):
         with pytest.raises(ConfigError) as caught:
-            filled(f"<!-- measured: {wrong} --><!-- end -->", [], tmp_path)
+            fill_text(f"<!-- measured: {wrong} --><!-- end -->", [], tmp_path)
         one_sentence(caught.value, wrong.split()[0], "make bench")
 
 
@@ -64,7 +64,7 @@ def test_a_file_is_written_only_when_it_changes(tmp_path):
     path, folder = tmp_path / "README.md", write_copy(tmp_path, 88.0)
     path.write_text(TIMES)
     assert fill(path, some_results(), folder) and not fill(path, some_results(), folder)
-    assert path.read_text() == filled(TIMES, some_results(), folder)
+    assert path.read_text() == fill_text(TIMES, some_results(), folder)
     plain = tmp_path / "plain.md"
     plain.write_text("no comment")
     assert not fill(plain, some_results(), folder)
@@ -72,9 +72,9 @@ def test_a_file_is_written_only_when_it_changes(tmp_path):
 
 def test_times_are_filled_and_the_rest_is_kept(tmp_path):
     folder = write_copy(tmp_path, 88.0)
-    found = filled(TIMES, some_results(), folder)
+    found = fill_text(TIMES, some_results(), folder)
     assert found == TIMES.replace(">5 s<", ">90 s<").replace(">old<", ">6 min<")
-    assert filled(found, some_results(), folder) == found
+    assert fill_text(found, some_results(), folder) == found
 
 
 def test_markdown_cells_of_a_notebook_are_filled_and_its_code_is_not(tmp_path):
@@ -83,7 +83,7 @@ def test_markdown_cells_of_a_notebook_are_filled_and_its_code_is_not(tmp_path):
     path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)) + "\n")
     assert fill(path, some_results(), folder) and not fill(path, some_results(), folder)
     markdown, code = nbformat.read(path, as_version=4).cells
-    assert markdown.source == filled(TIMES, some_results(), folder) and code.source == f"text = {TIMES!r}"
+    assert markdown.source == fill_text(TIMES, some_results(), folder) and code.source == f"text = {TIMES!r}"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_markdown_cells_of_a_notebook_are_filled_and_its_code_is_not(tmp_path):
 )
 def test_an_unknown_time_is_named(tmp_path, what, words):
     with pytest.raises(ConfigError) as caught:
-        filled(f"<!-- {what} --><!-- end -->", some_results(), write_copy(tmp_path, 88.0))
+        fill_text(f"<!-- {what} --><!-- end -->", some_results(), write_copy(tmp_path, 88.0))
     one_sentence(caught.value, words)
 
 
@@ -107,7 +107,7 @@ def test_a_comment_without_an_end_swallows_nothing(tmp_path):
         "<!-- claims -->\nkept\n<!-- results -->\n<!-- end -->\n",
     ):
         with pytest.raises(ConfigError) as caught:
-            filled(text, some_results(), write_copy(tmp_path / text[5:9], 88.0))
+            fill_text(text, some_results(), write_copy(tmp_path / text[5:9], 88.0))
         one_sentence(caught.value, "found one without")
 
 
@@ -125,11 +125,11 @@ def test_a_comment_without_an_end_swallows_nothing(tmp_path):
     ],
 )
 def test_a_time_is_rounded_to_plan_by(seconds, expected):
-    assert spoken(seconds) == expected
+    assert format_seconds(seconds) == expected
 
 
 @pytest.mark.parametrize("wrong", [-1, float("nan")])
 def test_what_is_no_time_is_refused(wrong):
     with pytest.raises(ConfigError) as caught:
-        spoken(wrong)
+        format_seconds(wrong)
     one_sentence(caught.value, "seconds")

@@ -6,7 +6,7 @@ import shlex
 
 import nbformat
 import pytest
-from fill_numbers import filled
+from fill_numbers import fill_text
 
 from igan_lib.cli import _parser
 from igan_lib.experiment.presets import preset
@@ -36,14 +36,14 @@ def test_it_is_a_page_and_a_half():
 @pytest.mark.parametrize("path", FILLED, ids=lambda path: path.name)
 def test_tables_and_times_are_made_from_the_committed_results(path, results):
     text = path.read_text(encoding="utf-8")
-    assert filled(text, results, ROOT / "results") == text, "make readme"
+    assert fill_text(text, results, ROOT / "results") == text, "make readme"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_each_notebook_s_time_is_that_of_its_executed_copy(path, results):
     head = nbformat.read(path, as_version=4).cells[0].source
     assert f"- **Time:** about <!-- time: notebook {path.stem} -->" in head
-    assert filled(head, results, ROOT / "results") == head
+    assert fill_text(head, results, ROOT / "results") == head
     row = next(line for line in README.splitlines() if line.startswith(f"| [{path.stem}]"))
     assert f"<!-- time: notebook {path.stem} -->" in row
 

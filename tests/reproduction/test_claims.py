@@ -6,7 +6,7 @@ import pytest
 from claim_makers import results, table4
 
 from igan_lib.data.data_root import data_root
-from igan_lib.reproduction.claims import claim_parts, decide, verdict_of
+from igan_lib.reproduction.claims import claim_parts, claim_verdicts, verdict_of
 from igan_lib.reproduction.estimate import VERDICTS
 from igan_lib.reproduction.paper import AVERAGES, SLIPS, TABLES, averages
 from igan_lib.reproduction.results import frame
@@ -19,7 +19,7 @@ STEPS = [-0.02, -0.01, 0.0, 0.01, 0.02]
 
 def of(claim, found, **options):
     runs = frame(found)
-    (line,) = decide(runs, claims=[c for c in CLAIMS if c.id == claim], **options).itertuples()
+    (line,) = claim_verdicts(runs, claims=[c for c in CLAIMS if c.id == claim], **options).itertuples()
     return line
 
 
@@ -39,7 +39,7 @@ def test_a_claim_is_as_good_as_the_worst_part_that_was_compared():
 
 
 def test_without_results_nothing_is_run():
-    assert set(decide(frame([]))["verdict"]) == {"not run"} and set(decide(frame([]))["n"]) == {0}
+    assert set(claim_verdicts(frame([]))["verdict"]) == {"not run"} and set(claim_verdicts(frame([]))["n"]) == {0}
 
 
 @pytest.mark.parametrize(("ours", "verdict"), [(96.8, "reproduced"), (94.9, "below"), (99.5, "above")])
