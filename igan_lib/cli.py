@@ -204,7 +204,7 @@ def _quickstart(arguments: argparse.Namespace) -> None:
     # The notebook's own defaults, and read as it reads them: from its folder.
     usual = {"results": "../results/quickstart", "figures": "../results/quickstart/figures"}
     results, figures = ((notebook.parent / parameters.get(name, usual[name])).resolve() for name in usual)
-    print("Training on embedded digits, a minute or two on two cores", flush=True)
+    print("Training on embedded digits, about three minutes on two cores", flush=True)
     output = execute(notebook, results / notebook.name, parameters)
     print(f"\n{(results / 'quickstart.md').read_text(encoding='utf-8')}")
     print(f"executed notebook: {os.path.relpath(output)}")
