@@ -9,7 +9,8 @@ that begin with "labels", which decided, have three labelled images a class and 
     python benchmarks/selection.py                          print the table that is there
 
 Accuracy, and MAP in protocol `target`, are those of the last step on all images of the target: their labels serve to
-choose here, for nothing else. Rows that are there are not trained again; the first ones have no MAP.
+choose here, for nothing else. D_s and D_t are the shares of real and drawn images that each D tells apart, means over
+the second half of the adaptation. Rows that are there are not trained again; the first ones have no MAP and no D.
 """
 
 import argparse
@@ -36,14 +37,17 @@ PAIRS = (("mnist", "digits"), ("usps", "digits"))
 OFFICE_PAIRS = (("webcam", "dslr"), ("dslr", "webcam"))
 SVHN_PAIRS = (("svhn7k", "digits"),)
 OUTPUT = Path(__file__).resolve().parent.parent / "results" / "selection.csv"
-COLUMNS = ["setting", "pair", "seed", "accuracy", "source_only_accuracy", "map_target"]
+COLUMNS = ["setting", "pair", "seed", "accuracy", "source_only_accuracy", "map_target", "D_s", "D_t"]
 
 SHORT: dict[str, Any] = {"pretrain_steps": 300, "steps": 700}  # to leave out what is clearly worse
 NO_GENERATORS = SHORT | {"losses": ("c", "s", "h")}  # a third of the time: for settings that do not concern L_a, L_1
 FULL: dict[str, Any] = {}  # the schedule of the profile cpu
 
+# As all was but for the game, whose trials came last: D's rate was G's.
 BASE: dict[str, Any] = {"threshold": 0.9, "beta": 1.0, "alpha": 0.1, "epsilon": 0.1, "chi": 0.1, "adversarial": 0.1}
+BASE |= {"discriminator_rate": 1.0}
 STRICT = BASE | {"threshold": 0.98}
+GAME = BASE | {"discriminator_rate": 4.0}
 AUGMENTED = {"augment": True, "weight_average": 0.99}
 
 # Webcam and DSLR are so alike that nothing shows. Harder: three labelled images of each of the 31 classes, all of the
@@ -123,6 +127,25 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "labels csh1 T.7 beta1 chi3": OFFICE | {"threshold": 0.7, "beta": 1.0, "losses": ("c", "s", "h", "1"), "chi": 3.0},
     "labels csh1 T.7 beta1 chi30": OFFICE
     | {"threshold": 0.7, "beta": 1.0, "losses": ("c", "s", "h", "1"), "chi": 30.0},
+    "game csh": FULL | BASE | {"losses": ("c", "s", "h")},
+    "game csh1": FULL | BASE | {"losses": ("c", "s", "h", "1")},
+    **{f"game x{rate}": FULL | BASE | {"discriminator_rate": float(rate)} for rate in (1, 2, 3, 4, 8)},
+    "game steps2": FULL | BASE | {"discriminator_steps": 2},
+    "game x4 steps2": FULL | GAME | {"discriminator_steps": 2},
+    "game x4 spectral": FULL | GAME | {"spectral_norm": True},
+    "game x4 noise.3": FULL | GAME | {"instance_noise": 0.3},
+    "game x3 width32": FULL | GAME | {"discriminator_rate": 3.0, "discriminator_width": 32},
+    "game x4 width32": FULL | GAME | {"discriminator_width": 32},
+    "game x4 adversarial.3": FULL | GAME | {"adversarial": 0.3},
+    "game x4 adversarial1": FULL | GAME | {"adversarial": 1.0},
+    "game x3 T.98": FULL | STRICT | {"discriminator_rate": 3.0},
+    "game x3 adversarial.03": FULL | BASE | {"discriminator_rate": 3.0, "adversarial": 0.03},
+    "game x3 real/fake": FULL | BASE | {"discriminator_rate": 3.0, "discriminators": "real/fake"},
+    **{
+        f"labels game x{rate:.0f}": OFFICE
+        | {"threshold": 0.7, "beta": 1.0, "adversarial": 0.01, "discriminator_rate": rate}
+        for rate in (1.0, 2.0, 3.0, 4.0)
+    },
     "svhn csh": NO_GENERATORS | BASE | {"contrast": False},
     "svhn csh contrast": NO_GENERATORS | BASE | {"contrast": True},
 }
@@ -140,7 +163,7 @@ def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
     if setting.startswith("labels"):
         pair = DomainPair(load_feature_domain(source, limit=FEW_LABELS, progress=False), pair.target)
     method = build(config, pair)
-    fit(method, pair.for_training(), config, seed=seed, progress=False)
+    history = fit(method, pair.for_training(), config, seed=seed, progress=False)
     # Office-31 has no split: training and test images are the same.
     splits = list({id(split): split for split in (pair.target.train, pair.target.test)}.values())
     labels = torch.cat([split.labels for split in splits])
@@ -151,7 +174,9 @@ def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
         row.append(round(share_right(logits, labels), 2))
         if net is method.inference_net:
             map_target = round(100 * within_target(u, labels).map, 2)
-    return [*row, map_target]
+    game = [entry for entry in history if entry["step"] > config.pretrain_steps + config.steps / 2 and "D_s" in entry]
+    told = [round(sum(entry[d] for entry in game) / len(game), 3) if game else "" for d in ("D_s", "D_t")]
+    return [*row, map_target, *told]
 
 
 def rows_done() -> set[tuple[str, str, int]]:

@@ -1,5 +1,7 @@
 """What is reported of a trained method: accuracies, mean average precision, and how its codes keep classes apart."""
 
+from statistics import fmean
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,8 @@ from igan_lib.experiment.evaluation import accuracy, batch_norms, codes_and_logi
 from igan_lib.method.networks import HashNet
 from igan_lib.retrieval.clusters import neighbour_purity, silhouette
 from igan_lib.retrieval.protocols import Retrieval, both
+from igan_lib.training.checkpoints import HistoryRow
+from igan_lib.training.schedule import Schedule
 
 CLUSTER_IMAGES = 5000  # of a target with more, such as MNIST, no clusters are measured: the time is quadratic
 
@@ -47,6 +51,13 @@ def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool
     if batch_norms(method.inference_net):
         metrics["running_statistics_accuracy"] = accuracy(method.inference_net.eval(), test)
     return metrics
+
+
+def game_metrics(history: list[HistoryRow], schedule: Schedule) -> dict[str, float]:
+    """D_s_accuracy, D_t_accuracy and their mean, D_accuracy: what D tells apart, in per cent, over the last tenth."""
+    last = [row for row in history if row["step"] > schedule.pretrain_steps + 0.9 * schedule.steps and "D_s" in row]
+    told = {f"{name}_accuracy": 100.0 * fmean(row[name] for row in last) for name in ("D_s", "D_t") if last}
+    return told | ({"D_accuracy": fmean(told.values())} if told else {})
 
 
 def map_metrics(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor) -> dict[str, float]:

@@ -27,10 +27,11 @@ BASELINES = ("noda", "dah", "suh", "itq", "ba", "uh-bdnn")
 # uh-bdnn 2: each layer starts from the principal directions of its centred input.
 VERSIONS = dict.fromkeys(("igan", "igan+", "source-only", *BASELINES), 1) | {"uh-bdnn": 2}
 
-# What a method is, as settings of IGANConfig. igan+ holds what the paper does not have.
+# What a method is, as settings of IGANConfig. igan+ holds what the paper does not have. D's rate is that of the runs
+# in the tables.
 METHODS: dict[str, dict[str, Any]] = {
-    "igan": {},
-    "igan+": {"augment": True, "weight_average": 0.99},
+    "igan": {"discriminator_rate": 1.0},
+    "igan+": {"augment": True, "weight_average": 0.99, "discriminator_rate": 1.0},
     "source-only": {"losses": ("c",), "epsilon": 0.0},
     **{name: {} for name in BASELINES},
 }
@@ -123,8 +124,12 @@ class ExperimentConfig(IGANConfig, Schedule):
 
     @property
     def hash8(self) -> str:
-        """The first eight hex digits of the SHA-256 of the configuration as sorted JSON."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """The first eight hex digits of the SHA-256 of what differs from the defaults, as sorted JSON.
+
+        So a new setting, whose default is what was done before, leaves the names of older results as they are; a
+        default that changes shows in the results that were made with the old one (`result.read_result`).
+        """
+        canonical = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
     @property

@@ -12,7 +12,7 @@ from igan_lib.data.features import load_crop_pair, load_feature_pair
 from igan_lib.data.images import normalize_contrast
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.feature_hashing import FEATURE_METHODS, hash_features, source_only
-from igan_lib.experiment.measures import evaluate
+from igan_lib.experiment.measures import evaluate, game_metrics
 from igan_lib.experiment.methods import build, training_data
 from igan_lib.experiment.presets import ExperimentConfig
 from igan_lib.experiment.provenance import git_state, provenance
@@ -97,6 +97,7 @@ def run(
             where, shown = {"device": device, "results": results}, {"on_log": on_log, "progress": progress}
             method, history = train(config, pair, code=code, **where, **shown)
             metrics = evaluate(method, pair, reestimate_batch_norm=config.reestimate_batch_norm)
+            metrics |= game_metrics(history, config)
         data = {domain.name: domain.checksum() for domain in (pair.source, pair.target)}
         made = provenance(pick_device(device), time.perf_counter() - started, data, code, earlier)
         result = RunResult(config=config, hash=config.hash8, metrics=metrics, history=history, provenance=made)

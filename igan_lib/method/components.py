@@ -104,8 +104,12 @@ def build_generators(shape: Shape, code_length: int, width: int, number: str) ->
     return ConditionedGenerator(shared, -1.0), ConditionedGenerator(shared, 1.0)
 
 
-def build_discriminator(shape: Shape, n_classes: int, width: int) -> nn.Module:
-    """A discriminator of inputs of `shape`: B x shape -> B x (N + 1) logits."""
+def build_discriminator(shape: Shape, n_classes: int, width: int, spectral: bool = False) -> nn.Module:
+    """A discriminator of inputs of `shape`: B x shape -> B x (N + 1) logits; `spectral`: each layer's norm is 1."""
     if len(shape) == 1:
-        return FeatureDiscriminator(shape[0], n_classes, UNITS * width)
-    return Discriminator(shape[0], shape[1], n_classes, width)
+        net = FeatureDiscriminator(shape[0], n_classes, UNITS * width)
+    else:
+        net = Discriminator(shape[0], shape[1], n_classes, width)
+    for layer in [m for m in net.modules() if spectral and isinstance(m, nn.Conv2d | nn.Linear)]:
+        nn.utils.parametrizations.spectral_norm(layer)
+    return net

@@ -46,6 +46,10 @@ class IGANConfig(BaseModel):
     optimizer: Literal["adam", "sgd"] = "adam"  # 2.3 says SGD; with it the generators' loss ran away on S -> M
     learning_rate: Positive = 5e-4  # of E and C; not given
     gan_learning_rate: Positive = 5e-4  # of G and D; not given
+    discriminator_rate: Positive = 3.0  # D's learning rate over G's: at 1 D can't keep up (docs/selection.md)
+    discriminator_steps: Annotated[int, Field(ge=1)] = 1  # of D for each of G and E; more cost more than a higher rate
+    spectral_norm: bool = False  # in D (Miyato et al. 2018): its slope is bounded
+    instance_noise: NonNegative = 0.0  # deviation of the noise on what D sees, falling to 0 (Sonderby et al. 2017)
     precision: Literal["float32", "bf16"] = "float32"  # bf16: autocast, see benchmarks/
 
     centroid_memory: Fraction = 0.0  # share of old centroids (Xie et al. 2018); 0: the paper's mini-batch ones

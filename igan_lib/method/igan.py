@@ -73,16 +73,17 @@ class IGAN(HashMethod):
         if self.uses_generators:
             generators = build_generators(shape, cfg.code_length, cfg.generator_width, cfg.generators)
             self.g_s, self.g_t = (generator.to(device) for generator in generators)
-            self.optimizers["generators"] = self._optimizer(self.g_s, self.g_t, gan=True)
+            self.optimizers["generators"] = self._optimizer(self.g_s, self.g_t, gan=1.0)
         if "a" in cfg.losses:
             classes = self.n_classes if cfg.discriminators == "n+1" else 1  # one class: "real"
-            self.d_s = build_discriminator(shape, classes, cfg.discriminator_width).to(device)
-            self.d_t = build_discriminator(shape, classes, cfg.discriminator_width).to(device)
-            self.optimizers["discriminators"] = self._optimizer(self.d_s, self.d_t, gan=True)
+            asked = (shape, classes, cfg.discriminator_width, cfg.spectral_norm)
+            self.d_s, self.d_t = (build_discriminator(*asked).to(device) for _ in range(2))
+            self.optimizers["discriminators"] = self._optimizer(self.d_s, self.d_t, gan=cfg.discriminator_rate)
 
-    def _optimizer(self, *modules: nn.Module, gan: bool = False) -> torch.optim.Optimizer:
+    def _optimizer(self, *modules: nn.Module, gan: float = 0.0) -> torch.optim.Optimizer:
+        """`gan`: times the rate of G and D; 0 is for E and C, which have their own."""
         cfg = self.config
-        groups = parameter_groups(modules, cfg.gan_learning_rate if gan else cfg.learning_rate)
+        groups = parameter_groups(modules, gan * cfg.gan_learning_rate or cfg.learning_rate)
         if cfg.optimizer == "sgd":
             return torch.optim.SGD(groups, momentum=0.9)
         # beta1 = 0.5 for G and D as since DCGAN: their targets move. fused: one kernel for all tensors.
@@ -132,8 +133,8 @@ class IGAN(HashMethod):
             x_s: B x C x S x S source images in [-1, 1]; y_s: B labels; x_t: B x C x S x S target images.
 
         Returns:
-            The unweighted losses that are on (L_c, L_h, L_s, L_a, L_1, L_D) and `confident`, the share of target images
-            with a pseudo-label; detached scalars.
+            The unweighted losses that are on (L_c, L_h, L_s, L_a, L_1, L_D), `confident`, the share of target images
+            with a pseudo-label, and D_s and D_t, what each D tells apart (`discriminator_accuracy`); detached scalars.
         """
         cfg, on = self.config, set(self.config.losses)
         growth = ramp(self.progress) if cfg.ramp else 1.0
@@ -161,7 +162,7 @@ class IGAN(HashMethod):
                 losses["L_1"] = L.reconstruction_loss(x_s, x_ss) + L.reconstruction_loss(x_t, x_tt)
                 total = total + cfg.chi * losses["L_1"]
             if "a" in on:
-                losses["L_D"] = self._train_discriminators(x_s, y_s, x_ts.detach(), x_t, pseudo_t, x_st.detach())
+                losses |= self._train_discriminators(x_s, y_s, x_ts.detach(), x_t, pseudo_t, x_st.detach())
                 losses["L_a"] = self.adversarial_loss(x_st, y_s, x_ts, pseudo_t)
                 total = total + cfg.adversarial * growth * losses["L_a"]
         self._descend(total, "encoder", "classifier", *(["generators"] if self.uses_generators else []))
@@ -197,19 +198,26 @@ class IGAN(HashMethod):
 
     def _train_discriminators(
         self, x_s: Tensor, y_s: Tensor, x_ts: Tensor, x_t: Tensor, pseudo_t: Tensor, x_st: Tensor
-    ) -> Tensor:
-        """Eq. 14: D^s on real x^s and fake x~^ts, D^t on real x^t and fake x~^st. Returns the loss before the step."""
-        real_s, fake_s = self.d_s(torch.cat([x_s, x_ts])).split([len(x_s), len(x_ts)])
-        real_t, fake_t = self.d_t(torch.cat([x_t, x_st])).split([len(x_t), len(x_st)])
+    ) -> dict[str, Tensor]:
+        """Eq. 14: D^s on real x^s and fake x~^ts, D^t on real x^t and fake x~^st. Returns what held before the step."""
         y_s, pseudo_t = self._asked_classes(y_s), self._asked_classes(pseudo_t)
-        loss = L.discriminator_loss(real_s, y_s, fake_s) + L.discriminator_loss(real_t, pseudo_t, fake_t)
-        self._descend(loss, "discriminators")
-        return loss
+        for _ in range(self.config.discriminator_steps):
+            real_s, fake_s = self.d_s(self._seen(torch.cat([x_s, x_ts]))).split([len(x_s), len(x_ts)])
+            real_t, fake_t = self.d_t(self._seen(torch.cat([x_t, x_st]))).split([len(x_t), len(x_st)])
+            loss = L.discriminator_loss(real_s, y_s, fake_s) + L.discriminator_loss(real_t, pseudo_t, fake_t)
+            self._descend(loss, "discriminators")
+        told = {"D_s": L.discriminator_accuracy(real_s, fake_s), "D_t": L.discriminator_accuracy(real_t, fake_t)}
+        return {"L_D": loss, **told}
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """What D sees of images: with `instance_noise`, which falls to nothing, no detail tells the two kinds early."""
+        noise = self.config.instance_noise * (1 - self.progress)
+        return x + noise * torch.randn_like(x) if noise else x
 
     def adversarial_loss(self, x_st: Tensor, y_s: Tensor, x_ts: Tensor, pseudo_t: Tensor) -> Tensor:
         """L_a of E and G (Eq. 9, 10): crosswise images must pass as real, with the class of the code they came from."""
-        of_source = L.generator_loss(self.d_t(x_st), self._asked_classes(y_s))
-        return of_source + L.generator_loss(self.d_s(x_ts), self._asked_classes(pseudo_t))
+        of_source = L.generator_loss(self.d_t(self._seen(x_st)), self._asked_classes(y_s))
+        return of_source + L.generator_loss(self.d_s(self._seen(x_ts)), self._asked_classes(pseudo_t))
 
     def _asked_classes(self, y: Tensor) -> Tensor:
         """The labels that the discriminators are asked for: y or, of real/fake ones, none."""

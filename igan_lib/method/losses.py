@@ -154,6 +154,15 @@ def fake_loss(logits: Tensor) -> Tensor:
     return -logits.log_softmax(1)[:, -1].mean()
 
 
+def discriminator_accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    r"""Share of real and drawn images (B x (N + 1) logits each) that D tells apart: real where $1 - D(x)_{fake} > 1/2$.
+
+    In [0, 1], without gradient; 1/2 is chance, whichever of the two kinds D prefers.
+    """
+    right = real_logits.detach().softmax(1)[:, -1] < 0.5, fake_logits.detach().softmax(1)[:, -1] > 0.5
+    return 0.5 * sum(of_kind.float().mean() for of_kind in right)
+
+
 def discriminator_loss(real_logits: Tensor, y: Tensor, fake_logits: Tensor) -> Tensor:
     r"""The discriminator's side of L_a, Eq. 10, for one domain: name the class of real images, tell crosswise ones.
 

@@ -9,7 +9,7 @@ from IPython import get_ipython
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from igan_lib.plots.style import INK, SHADE, WIDTH, new_figure
+from igan_lib.plots.style import INK, SHADE, TARGET_COLOUR, WIDTH, new_figure
 
 # What the trainer logs, in the order in which it is drawn; the numbers are the paper's equations.
 LOSS_TITLES = {
@@ -19,6 +19,8 @@ LOSS_TITLES = {
     "L_1": "$L_1$ reconstruction (7)",
     "L_a": "$L_a$ for G and E (9, 10)",
     "L_D": "$L_a$ for D (10)",
+    "D_s": "$D^s$: share told apart",
+    "D_t": "$D^t$: share told apart",
     "confident": "pseudo-labelled share (4)",
 }
 
@@ -38,6 +40,8 @@ def loss_curves(history: Sequence[Mapping[str, float]], pretrain_steps: int = 0)
         ax.plot(*zip(*points, strict=True), color=INK, linewidth=1.2, label=name, clip_on=False)
         if pretrain_steps:
             ax.axvspan(0, min(pretrain_steps, last), color=SHADE, zorder=0, linewidth=0)
+        if name in ("D_s", "D_t"):
+            ax.axhline(0.5, color=TARGET_COLOUR, linewidth=1, linestyle=":", label="chance")
         ax.set_title(LOSS_TITLES.get(name, name), fontsize=9)
         ax.set_xlim(0, last)
         ax.set_ylim(0, 1.05 * max(value for _, value in points) or 1)

@@ -22,7 +22,7 @@ class OpenStudy:
 
     Attributes:
         study, sweep: what is asked for; folder, figures: where its tables and its pictures go.
-        runs: the `results.frame` of all results; damaged: one sentence for each file that can't be read.
+        all: the results; runs: their `results.frame`; damaged: one sentence for each file that can't be read.
         table: the `tables.study_table`, one line a cell.
 
     Args:
@@ -32,8 +32,8 @@ class OpenStudy:
     def __init__(self, study: Study, sweep: Sweep, read: tuple[list[RunResult], list[str]] | None = None) -> None:
         self.study, self.sweep, self.profile = study, sweep, sweep.profile
         self.folder, self.figures = sweep.tables, sweep.pictures
-        self._all, self.damaged = read or read_results(sweep.results / "runs")
-        self.runs = frame(self._all)
+        self.all, self.damaged = read or read_results(sweep.results / "runs")
+        self.runs = frame(self.all)
         self.table = tables.study_table(study, self.runs, self.profile)
 
     @property
@@ -94,18 +94,9 @@ class OpenStudy:
     def unread(self) -> list[str]:
         """The names of the study's runs, of any seed, whose file is there and can't be read."""
         unread = {path.stem for path in (self.sweep.results / "runs").glob("*.json")}
-        unread -= {result.config.name for result in self._all}
+        unread -= {result.config.name for result in self.all}
         seeds = {int(found[1]) for name in unread if (found := re.search(r"-s(\d{1,9})-\w+$", name))}
         return sorted(unread & {config.name for config in self.study.configs(self.profile, seeds)})
-
-    def histories(self) -> pd.DataFrame:
-        """What the runs logged while they trained: method, column, seed, step, and the logged values."""
-        rows, found = [], {result.hash: result for result in self._all}
-        for seed in sorted({result.config.seed for result in self._all}):
-            for row, pair, config in self.study.cells(self.profile, seed):
-                head = {"method": row.label, "column": column(pair), "seed": seed}
-                rows += [head | logged for logged in (found[config.hash8].history if config.hash8 in found else ())]
-        return pd.DataFrame(rows, columns=None if rows else ["method", "column", "seed", "step"])
 
     def costs(self) -> pd.DataFrame:
         """Seconds of a run, the fastest of the seeds that all rows have, and of Table 4 ms of a step; as text.

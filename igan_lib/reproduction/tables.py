@@ -15,7 +15,8 @@ from igan_lib.reproduction.results import frame, weighted_sum
 from igan_lib.reproduction.studies import S_M_PART, Study, column, printed_for
 
 NUMBERS = ["n", "mean", "low", "high", "predicted_low", "predicted_high", "paper"]
-COLUMNS = ["method", "column", "backbone", "protocol", "profile", *NUMBERS, "delta", "verdict"]
+TOLD_APART = "D_accuracy"  # mean of both D over the last steps and the seeds: 50 is chance
+COLUMNS = ["method", "column", "backbone", "protocol", "profile", *NUMBERS, "delta", "verdict", TOLD_APART]
 DIFFERENCES = ["method", "base", "column", *NUMBERS, "share", "verdict", "by_seed"]
 AVERAGE = "average"
 PRINTED = "printed in the paper"  # the verdict of a row that is not run here
@@ -46,14 +47,14 @@ def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
     lines, averaged = [], [pair for pair in study.pairs if pair != S_M_PART]
     for row in study.rows:
         cells = {pair: study.cell(runs, row, pair, profile) for pair in study.pairs}
-        named = [(column(pair), cell) for pair, cell in cells.items()]
+        named = [(column(pair), cell, study.cell(runs, row, pair, profile, TOLD_APART)) for pair, cell in cells.items()]
         if len(averaged) > 1:
-            named.append((AVERAGE, mean_over(cells[pair] for pair in averaged)))
+            named.append((AVERAGE, mean_over(cells[pair] for pair in averaged), Estimate({})))
         network = study.config(row, study.pairs[0], 0, profile).network
-        for name, cell in named:
+        for name, cell, told_apart in named:
             head = [row.label, name, network, study.protocol, profile]
             delta = math.nan if cell.printed is None else cell.mean - cell.printed
-            lines.append([*head, *numbers(cell), delta, cell.verdict])
+            lines.append([*head, *numbers(cell), delta, cell.verdict, told_apart.mean])
     for name, printed in study.printed.items():
         cells = {pair: Estimate({}, printed_for(pair, printed)) for pair in study.pairs}
         if all(cell.printed is None for cell in cells.values()):  # a table may be made on other pairs than the paper's
@@ -63,7 +64,7 @@ def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
             mean = [cells[pair].printed for pair in averaged]
             named.append((AVERAGE, Estimate({}, None if None in mean else sum(mean) / len(mean))))
         for where, cell in named:
-            lines.append([name, where, "none", study.protocol, profile, *numbers(cell), math.nan, PRINTED])
+            lines.append([name, where, "none", study.protocol, profile, *numbers(cell), math.nan, PRINTED, math.nan])
     return pd.DataFrame(lines, columns=COLUMNS).astype({"paper": float})
 
 
@@ -92,8 +93,8 @@ def differences(study: Study, runs: pd.DataFrame, profile: str, against: str = "
 def wide(table: pd.DataFrame) -> pd.DataFrame:
     """A `study_table` for reading: one line a method, then the paper's; one column a pair; cells as text.
 
-    A cell is "mean (95 % interval) n=..." with one decimal. The paper's is its number and, where ours stands above it,
-    "(difference of ours, verdict)". A hole is "not run" or, of the paper's numbers, "not printed".
+    A cell is "mean (95 % interval) n=..." and, where L_a is on, D's real/fake accuracy. The paper's is its number and,
+    where ours stands above it, "(difference of ours, verdict)". A hole is "not run" or, of the paper's, "not printed".
     """
     columns = list(dict.fromkeys(table["column"]))
     papers = set(table.loc[table["paper"].notna(), "column"]) - {AVERAGE}
@@ -114,7 +115,8 @@ def _cell(line: pd.Series, name: str) -> str:
     if not line["n"]:
         return "" if name == AVERAGE else "not run"
     spread = "" if math.isnan(line["low"]) else f" ({line['low']:.1f} to {line['high']:.1f})"
-    return f"{line['mean']:.1f}{spread} n={line['n']}"
+    told_apart = "" if math.isnan(line[TOLD_APART]) else f", D {line[TOLD_APART]:.0f} %"
+    return f"{line['mean']:.1f}{spread} n={line['n']}{told_apart}"
 
 
 def _printed(line: pd.Series) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from igan_lib.plots.curves import LOSS_TITLES
-from igan_lib.plots.style import WIDTH, class_colour, method_label, new_figure
+from igan_lib.plots.style import INK, WIDTH, class_colour, method_label, new_figure
 
 
 def study_curves(histories: pd.DataFrame, names: Sequence[str]) -> Figure:
@@ -16,7 +16,7 @@ def study_curves(histories: pd.DataFrame, names: Sequence[str]) -> Figure:
     A line is the mean over the seeds that logged the value at that step. The rows of one name share their axis.
 
     Args:
-        histories: as from `study_tables.histories`.
+        histories: as from `training_views.histories`.
         names: logged values, such as "confident" or "L_s", in the order of the panels.
     """
     pairs, methods = (list(dict.fromkeys(histories[key])) for key in ("column", "method"))
@@ -29,6 +29,8 @@ def study_curves(histories: pd.DataFrame, names: Sequence[str]) -> Figure:
             values = here[here["method"] == method].groupby("step")[name].mean().dropna()
             if len(values):
                 ax.plot(values, color=class_colour(number), label=method_label(method), linewidth=1.2)
+        if name in ("D_s", "D_t"):
+            ax.axhline(0.5, color=INK, linewidth=1, linestyle=":", label="chance")
         title = LOSS_TITLES.get(name, name)
         ax.set_title(f"{pair.replace('->', ' → ')}\n{title}" if row == 0 else title, fontsize=9)
     for name, ax in zip(names, axes[:, 0], strict=True):

@@ -9,13 +9,13 @@ from IPython.display import Image
 from torch import Tensor
 
 from igan_lib.errors import DataError
-from igan_lib.experiment.evaluation import sample_codes
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.run import load, train
 from igan_lib.plots.style import save_figure
 from igan_lib.reproduction.tables import write_csv
 from igan_lib.retrieval.clusters import neighbour_purity, silhouette
 from tools.retrieval_pictures import class_key, class_maps
+from tools.samples import sample_codes
 from tools.training_pictures import tsne_points
 
 Codes = Mapping[str, tuple[Tensor, Tensor]]  # title -> codes n x d, true labels n

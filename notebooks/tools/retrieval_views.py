@@ -13,7 +13,7 @@ from torch.nn.functional import one_hot
 from igan_lib.data.domains import DomainPair
 from igan_lib.data.features import load_crop_pair
 from igan_lib.errors import DataError
-from igan_lib.experiment.evaluation import codes_and_logits, evenly_spaced, recalibrated
+from igan_lib.experiment.evaluation import codes_and_logits, recalibrated
 from igan_lib.experiment.measures import retrieve
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.run import load, train
@@ -23,6 +23,7 @@ from igan_lib.plots.style import save_figure
 from igan_lib.reproduction.opened import OpenStudy
 from igan_lib.retrieval.index import HashIndex
 from igan_lib.retrieval.protocols import Retrieval, both
+from tools.samples import evenly_spaced
 
 Networks = Mapping[str, tuple[HashNet, HashNet]]  # method -> network as it is used on the target, and on the source
 Outcomes = Mapping[str, Mapping[str, Retrieval]]  # method -> protocol -> what was measured

@@ -1,4 +1,4 @@
-"""What notebooks 00, 01 and 03 need and no other module has: their tables and folders, and classifiers of pixels."""
+"""What notebooks 00, 01, 03 and 07 need and no other module has: tables, folders, histories, classifiers of pixels."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 from igan_lib.data.data_root import domain_status, is_present
 from igan_lib.data.domains import Domain, DomainPair, Split
-from igan_lib.experiment.evaluation import crosswise, evenly_spaced, recalibrated
+from igan_lib.experiment.evaluation import recalibrated
 from igan_lib.experiment.presets import ExperimentConfig, preset
 from igan_lib.experiment.result import RunResult
 from igan_lib.files import write_text
+from igan_lib.reproduction.opened import OpenStudy
+from igan_lib.reproduction.studies import column
 from tools import domain_stats
+from tools.samples import crosswise, evenly_spaced
 
 
 def configure(source: str, target: str, *, overrides: str, **named: str | int) -> ExperimentConfig:
@@ -86,3 +89,13 @@ def at_one_scale(domain: Domain, n: int, seed: int) -> Domain:
     """At most `n` images of each split (`domain_stats.sample`), each enlarged until its ink fills the frame."""
     kept = (domain_stats.sample(split, n, seed) for split in (domain.train, domain.test))
     return Domain(domain.name, *(Split(domain_stats.fill_frame(s.images), s.labels) for s in kept), domain.class_names)
+
+
+def histories(opened: OpenStudy) -> pd.DataFrame:
+    """What the runs of a study logged while they trained: method, column, seed, step, and the logged values."""
+    rows, found = [], {result.hash: result for result in opened.all}
+    for seed in sorted({result.config.seed for result in opened.all}):
+        for row, pair, config in opened.study.cells(opened.profile, seed):
+            head = {"method": row.label, "column": column(pair), "seed": seed}
+            rows += [head | logged for logged in (found[config.hash8].history if config.hash8 in found else ())]
+    return pd.DataFrame(rows, columns=None if rows else ["method", "column", "seed", "step"])

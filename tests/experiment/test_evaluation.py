@@ -9,11 +9,8 @@ from method_makers import make_pair
 from torch import nn
 
 from igan_lib.data.domains import Split
-from igan_lib.data.images import to_unit_range
 from igan_lib.experiment import evaluation
-from igan_lib.experiment.evaluation import accuracy, codes_and_logits, recalibrated, sample_codes
-from igan_lib.experiment.methods import build
-from igan_lib.experiment.presets import preset
+from igan_lib.experiment.evaluation import accuracy, codes_and_logits, recalibrated
 from igan_lib.method.networks import HashNet, LeNetEncoder
 
 BITS, CLASSES = 8, 3
@@ -121,19 +118,6 @@ def test_accuracy_is_the_count_of_a_plain_loop():
     guessed = codes_and_logits(net, split.images)[1].argmax(1)
     assert accuracy(net, Split(split.images, guessed)) == 100
     assert accuracy(net, Split(split.images, (guessed + 1) % CLASSES)) == 0
-
-
-def test_codes_of_all_test_images_or_of_evenly_spaced_ones():
-    pair = make_pair(30)
-    method = build(preset("bright", "pale", profile="smoke"), pair)
-    net = recalibrated(method.net, pair.target.train.images)
-    u, y = sample_codes(method.net, pair.target)
-    torch.testing.assert_close(u, net.encode(to_unit_range(pair.target.test.images)))
-    assert torch.equal(y, pair.target.test.labels)
-    some, y_some = sample_codes(method.net, pair.target, 4)
-    picks = [0, 9, 19, 29]
-    torch.testing.assert_close(some, u[picks])
-    assert torch.equal(y_some, y[picks])
 
 
 def test_large_images_go_through_a_network_in_smaller_batches():

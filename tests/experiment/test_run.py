@@ -80,7 +80,8 @@ def test_history_and_metrics_are_those_of_the_run(config, finished):
     assert [row["step"] for row in result.history] == list(range(1, config.pretrain_steps + config.steps + 1))
     maps = {f"{when}map_{protocol}" for when in ("", "source_only_") for protocol in ("target", "cross")}
     clusters = {f"{when}_{name}" for when in ("target", "source_only") for name in ("silhouette", "purity")}
-    assert set(result.metrics) == maps | clusters | ACCURACIES
+    game = {"D_s_accuracy", "D_t_accuracy", "D_accuracy"}
+    assert set(result.metrics) == maps | clusters | ACCURACIES | game
     assert all((-100 if "silhouette" in name else 0) <= value <= 100 for name, value in result.metrics.items())
     hits = [result.metrics[name] * 30 / 100 for name in ACCURACIES]  # 30 test images, so thirds of ten per cent
     assert hits == pytest.approx([round(value) for value in hits], abs=1e-6)

@@ -122,7 +122,9 @@ def test_only_what_is_on_exists_is_computed_and_moves(losses):
 
     before = {component: weights(method, component) for component in needed}
     reported = method.update(X_S, Y_S, X_T)
-    expected = {"L_c", "confident"} | {f"L_{name}" for name in losses} | ({"L_D"} if "a" in losses else set())
+    expected = (
+        {"L_c", "confident"} | {f"L_{name}" for name in losses} | ({"L_D", "D_s", "D_t"} if "a" in losses else set())
+    )
     assert set(reported) == expected
     assert all(value.shape == () and value.isfinite() and not value.requires_grad for value in reported.values())
     for component in needed:

@@ -62,8 +62,13 @@ def obvious_update(e, c, g_s, g_t, d_s, d_t, share):
             total = total - d_t(x_st[i : i + 1].detach()).softmax(1)[0, -1].log()
         return total / n
 
+    def told_apart(d, real, fake):
+        right = [d(x[None]).softmax(1)[0, -1] < 0.5 for x in real] + [d(x[None]).softmax(1)[0, -1] > 0.5 for x in fake]
+        return torch.stack(right).double().mean()
+
+    accuracies = {"D_s": told_apart(d_s, X_S, x_ts), "D_t": told_apart(d_t, X_T, x_st)}
     l_d = of_discriminators()
-    descend([d_s, d_t], l_d, GAN_RATE)
+    descend([d_s, d_t], l_d, 3 * GAN_RATE)  # D learns at three times G's rate
 
     l_a = sum(as_real(d_t(x_st[i : i + 1]).softmax(1)[0], int(Y_S[i])) for i in range(n)) / n
     l_a = l_a + sum(as_real(d_s(x_ts[i : i + 1]).softmax(1)[0], pseudo[i]) for i in range(n)) / n
@@ -75,6 +80,7 @@ def obvious_update(e, c, g_s, g_t, d_s, d_t, share):
     return {"L_c": l_c + share * eta["epsilon"] * l_c_target, "L_h": l_h + eta["v"] * l_q, "L_s": l_s, "L_1": l_1} | {
         "L_a": l_a,
         "L_D": l_d,
+        **accuracies,
     }
 
 

@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from claim_makers import results
 
 from igan_lib import plots
 from igan_lib.data.domains import Domain, DomainPair, Split
 from igan_lib.plots import curves
 from igan_lib.plots.style import CLASS_COLOURS
+from igan_lib.reproduction.opened import open_study
+from igan_lib.reproduction.studies import M_U
 from tools import training_pictures as pictures
 from tools.ablation_pictures import study_curves
 from tools.image_tiles import as_picture, symbol, tiles
+from tools.training_views import histories
 
 NAMES = ("ant", "bee", "cat")
 
@@ -229,7 +233,15 @@ def test_curves_of_a_study_without_runs_are_an_empty_figure():
 
 
 def test_every_loss_of_the_method_has_a_title():
-    assert {f"L_{name}" for name in "cshaD1"} | {"confident"} == set(curves.LOSS_TITLES)
+    assert {f"L_{name}" for name in "cshaD1"} | {"D_s", "D_t", "confident"} == set(curves.LOSS_TITLES)
+
+
+def test_chance_is_drawn_where_a_discriminator_s_accuracy_is():
+    logged = pd.DataFrame([{"method": "L_c", "column": "a->b", "seed": 0, "step": 1, "D_s": 0.7, "L_a": 1.0}])
+    accuracy, loss = study_curves(logged, ["D_s", "L_a"]).axes
+    assert [set(line.get_ydata()) for line in accuracy.lines] == [{0.7}, {0.5}] and len(loss.lines) == 1
+    (accuracy,) = plots.loss_curves([{"step": 1, "D_s": 0.7}]).axes
+    assert {0.5} in [set(line.get_ydata()) for line in accuracy.lines]
 
 
 def test_live_curves_without_a_display_only_collect(monkeypatch):
@@ -305,3 +317,16 @@ def test_figures_do_not_stay_open():
 
     plots.loss_curves(HISTORY)
     assert plt.get_fignums() == []
+
+
+def test_histories_are_rows_of_what_was_logged(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (result,) = results("table4", "L_c", M_U, [50.0])
+    logged = result.model_copy(update={"history": [{"step": 1, "L_c": 2.0}, {"step": 2, "L_c": 1.0}]})
+    (tmp_path / "runs" / f"{result.config.name}.json").write_text(logged.model_dump_json())
+    found = histories(open_study("table4", results=tmp_path))
+    assert found[["method", "column", "seed", "step", "L_c"]].values.tolist() == [
+        ["L_c", "mnist->usps", 0, 1, 2.0],
+        ["L_c", "mnist->usps", 0, 2, 1.0],
+    ]
+    assert histories(open_study("table3", results=tmp_path)).empty

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from igan_lib.experiment.evaluation import sample_codes
 from igan_lib.experiment.notebooks import declared_parameters, execute
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.run import load, train
 from igan_lib.retrieval.clusters import neighbour_purity, silhouette
+from tools.samples import sample_codes
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -36,6 +36,18 @@ def test_a_cell_has_mean_both_intervals_and_the_paper_beside_it():
     )
 
 
+def test_what_d_tells_apart_stands_beside_a_row_whose_runs_have_it():
+    played = [
+        one.model_copy(update={"metrics": one.metrics | {"D_accuracy": 70.0 + 4 * one.config.seed}})
+        for one in results("table1", "igan", M_U, [95.0, 96.0])
+    ]
+    table = study_table(STUDIES["table1"], frame(played + results("table1", "igan", U_M, [97.0])), "cpu")
+    assert cell(table, "igan", "mnist->usps").D_accuracy == 72.0
+    assert math.isnan(cell(table, "igan", "usps->mnist").D_accuracy)
+    shown = wide(table).loc["igan"]
+    assert shown["mnist → usps"] == "95.5 n=2, D 72 %" and shown["usps → mnist"] == "97.0 n=1"
+
+
 def test_an_average_needs_every_column_but_that_of_a_part_of_svhn():
     found = results("table1", "igan", M_U, [90, 91, 92]) + results("table1", "igan", U_M, [80, 82])
     assert cell(study_table(STUDIES["table1"], frame(found), "cpu"), "igan", "average").n == 0
@@ -149,19 +161,6 @@ def test_costs_are_those_of_the_fastest_of_the_seeds_that_all_rows_have(tmp_path
     assert list(costs.columns) == ["s a run, mnist → usps", "ms a step, 28 pixels"]
     assert costs["s a run, mnist → usps"].tolist() == ["100", "102", "104", "106", "108"]
     assert costs["ms a step, 28 pixels"].tolist() == ["50", "", "", "", ""]
-
-
-def test_histories_are_rows_of_what_was_logged(tmp_path):
-    (tmp_path / "runs").mkdir()
-    (result,) = results("table4", "L_c", M_U, [50.0])
-    logged = result.model_copy(update={"history": [{"step": 1, "L_c": 2.0}, {"step": 2, "L_c": 1.0}]})
-    (tmp_path / "runs" / f"{result.config.name}.json").write_text(logged.model_dump_json())
-    found = open_study("table4", results=tmp_path).histories()
-    assert found[["method", "column", "seed", "step", "L_c"]].values.tolist() == [
-        ["L_c", "mnist->usps", 0, 1, 2.0],
-        ["L_c", "mnist->usps", 0, 2, 1.0],
-    ]
-    assert open_study("table3", results=tmp_path).histories().empty
 
 
 def test_the_summary_takes_presets_alone():

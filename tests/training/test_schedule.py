@@ -64,7 +64,7 @@ def test_the_schedule_alone_knows_how_long_a_run_is():
     for number, (progress, rates) in enumerate(steps):
         assert progress == number / 8
         factor = 0.5 * (1 + math.cos(math.pi * number / 8))
-        expected = {"encoder": 0.01, "classifier": 0.01, "generators": 0.02, "discriminators": 0.02}
+        expected = {"encoder": 0.01, "classifier": 0.01, "generators": 0.02, "discriminators": 0.06}
         assert rates == pytest.approx({name: rate * factor for name, rate in expected.items()})
     assert len(steps) == 8
 
