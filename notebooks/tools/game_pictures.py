@@ -37,5 +37,5 @@ def games_side_by_side(games: Mapping[str, Any]) -> Figure:
             )
         lower.set(ylim=(0, 1.02), xlabel="step")
     axes[1, 0].set_ylabel("share told apart")
-    axes[1, 0].legend(loc="lower right", ncols=3)
+    axes[1, -1].legend(loc="lower right", ncols=3)  # where D keeps up there is room below
     return fig
