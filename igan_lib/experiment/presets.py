@@ -14,7 +14,7 @@ from igan_lib.method.config import IGANConfig
 from igan_lib.training.schedule import Schedule
 
 MethodName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", "uh-bdnn"]
-PretrainedName = Literal["alexnet", "efficientnet_lite0", "resnet50"]
+PretrainedName = Literal["alexnet", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "resnet50"]
 BackboneName = Literal["none", PretrainedName]
 RegimeName = Literal["frozen", "finetuned"]
 ProfileName = Literal["smoke", "quick", "cpu", "paper"]
