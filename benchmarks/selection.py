@@ -55,6 +55,8 @@ AUGMENTED = {"augment": True, "weight_average": 0.99}
 FEW_LABELS = 93
 OFFICE = BASE | {"beta": 10.0}
 OFFICE_NO_GENERATORS = OFFICE | {"losses": ("c", "s", "h")}
+ON_LITE2 = BASE | {"threshold": 0.7, "adversarial": 0.01, "discriminator_rate": 3.0, "backbone": "efficientnet_lite2"}
+ON_LITE2_NO_GENERATORS = ON_LITE2 | {"losses": ("c", "s", "h")}
 
 # An earlier look: three of each class of both domains, and the weights of the digits.
 FEW = BASE | {"train_limit": 93}
@@ -127,6 +129,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "labels csh1 T.7 beta1 chi3": OFFICE | {"threshold": 0.7, "beta": 1.0, "losses": ("c", "s", "h", "1"), "chi": 3.0},
     "labels csh1 T.7 beta1 chi30": OFFICE
     | {"threshold": 0.7, "beta": 1.0, "losses": ("c", "s", "h", "1"), "chi": 30.0},
+    # On Lite2, what igan+ adds on features: dropout, and the neighbours' loss.
+    "labels lite2": ON_LITE2,
+    "labels lite2 csh": ON_LITE2_NO_GENERATORS,
+    **{f"labels lite2 csh drop{p}": ON_LITE2_NO_GENERATORS | {"feature_dropout": p} for p in (0.3, 0.5, 0.7)},
+    **{
+        f"labels lite2 csh drop.5 near{k} {weight}": ON_LITE2_NO_GENERATORS
+        | {"feature_dropout": 0.5, "neighbour_weight": weight, "neighbours": k}
+        for k, weight in ((5, 0.1), (5, 0.3), (5, 1.0), (3, 0.3), (10, 0.3))
+    },
+    "labels lite2 csh near5 0.3": ON_LITE2_NO_GENERATORS | {"neighbour_weight": 0.3},
+    "labels lite2 drop.5": ON_LITE2 | {"feature_dropout": 0.5},
+    "labels lite2 drop.5 near5 0.3": ON_LITE2 | {"feature_dropout": 0.5, "neighbour_weight": 0.3},
     "game csh": FULL | BASE | {"losses": ("c", "s", "h")},
     "game csh1": FULL | BASE | {"losses": ("c", "s", "h", "1")},
     **{f"game x{rate}": FULL | BASE | {"discriminator_rate": float(rate)} for rate in (1, 2, 3, 4, 8)},
@@ -161,7 +175,9 @@ def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
     config = preset(source, target, seed=seed, **SETTINGS[setting])
     pair = load(config)
     if setting.startswith("labels"):
-        pair = DomainPair(load_feature_domain(source, limit=FEW_LABELS, progress=False), pair.target)
+        pair = DomainPair(
+            load_feature_domain(source, backbone=config.backbone, limit=FEW_LABELS, progress=False), pair.target
+        )
     method = build(config, pair)
     history = fit(method, pair.for_training(), config, seed=seed, progress=False)
     # Office-31 has no split: training and test images are the same.

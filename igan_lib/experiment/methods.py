@@ -11,6 +11,7 @@ from igan_lib.experiment.presets import ExperimentConfig
 from igan_lib.method.components import Pretrained, build_encoder
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
+from igan_lib.training.neighbours import NeighbourMemory
 
 
 def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
@@ -18,14 +19,18 @@ def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
     backbone = pretrained(config.backbone) if config.regime == "finetuned" else None
     torch.manual_seed(config.seed)
     if config.method in ("noda", "dah", "suh"):
-        encoder = build_encoder(config.encoder, pair.shape, config.code_length, config.batch_norm, backbone)
+        asked = (config.encoder, pair.shape, config.code_length, config.batch_norm, backbone)
+        encoder = build_encoder(*asked, dropout=config.feature_dropout)
         names = ("code_length", "batch_size", "learning_rate")
         settings = DAHConfig(**{name: getattr(config, name) for name in names})
         if config.method == "suh":
             return SuH(encoder, settings, reveal_target_labels(pair))
         return (DAH if config.method == "dah" else NoDA)(encoder, settings, pair.n_classes)
     values = {name: getattr(config, name) for name in IGANConfig.model_fields}
-    return IGAN(IGANConfig(**values), pair.shape, pair.n_classes, backbone)
+    method = IGAN(IGANConfig(**values), pair.shape, pair.n_classes, backbone)
+    if config.neighbour_weight:
+        method.memory = NeighbourMemory(pair.target.train.images, config.neighbours, config.code_length)
+    return method
 
 
 def pretrained(name: str, *, download: bool = False) -> Pretrained:

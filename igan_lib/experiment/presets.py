@@ -106,12 +106,17 @@ class ExperimentConfig(IGANConfig, Schedule):
             )
         if self.regime == "finetuned" and self.backbone == "none":
             raise ValueError("there is no backbone to be finetuned")
+        if self.feature_dropout and self.encoder != "mlp":
+            raise ValueError(f"feature_dropout goes with the encoder mlp, found {self.encoder}")
+        if self.neighbour_weight and (self.backbone == "none" or self.regime == "finetuned"):
+            raise ValueError("neighbour_weight goes with features of a frozen backbone, found none")
         for name in ("size", "channels", "contrast"):
             if self.backbone != "none" and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"a backbone cuts images its own way and does not read {name}")
         if self.method in BASELINES:
             # A profile may set the width of networks that a baseline has not.
-            read = {"encoder", "code_length", "batch_norm", "learning_rate", "generator_width", "discriminator_width"}
+            read = {"feature_dropout"} if self.method in ("noda", "dah", "suh") else set()
+            read |= {"encoder", "code_length", "batch_norm", "learning_rate", "generator_width", "discriminator_width"}
             fields = {name: field.default for name, field in IGANConfig.model_fields.items() if name not in read}
             if unread := [name for name, default in fields.items() if getattr(self, name) != default]:
                 raise ValueError(f"the method {self.method} does not read {', '.join(unread)}")

@@ -66,14 +66,16 @@ def build_encoder(
     code_length: int = CODE_LENGTH,
     batch_norm: bool = True,
     backbone: Pretrained | None = None,
+    dropout: float = 0.0,
 ) -> nn.Module:
     """The encoder called `name`, with its default widths: "lenet" (M <-> U), "conv4" (S -> M), "mlp" (features).
 
-    A `backbone` to be fine-tuned becomes its first part; `shape` is then that of the backbone's images. ValueError:
-    unknown name, images that have neither 28 nor 32 pixels, or an encoder that does not fit the input.
+    A `backbone` to be fine-tuned becomes its first part; `shape` is then that of the backbone's images. `dropout` is of
+    features. ValueError: unknown name, images of neither 28 nor 32 pixels, or an encoder that does not fit the input.
     """
     if backbone is not None:
-        return FineTunedEncoder(backbone, build_encoder(name, (backbone.dimension,), code_length, batch_norm))
+        on_features = build_encoder(name, (backbone.dimension,), code_length, batch_norm, dropout=dropout)
+        return FineTunedEncoder(backbone, on_features)
     on_images = {"lenet": LeNetEncoder, "conv4": FourConvEncoder}
     if name not in (*on_images, "mlp"):
         raise ValueError(f"Expected an encoder of {[*on_images, 'mlp']}, found {name!r}: choose one of these.")
@@ -83,7 +85,7 @@ def build_encoder(
             f"{shape}: change the encoder."
         )
     if name == "mlp":
-        return FeatureEncoder(shape[0], code_length, batch_norm=batch_norm)
+        return FeatureEncoder(shape[0], code_length, batch_norm=batch_norm, dropout=dropout)
     channels, size, _ = shape
     if size not in IMAGE_SIZES:
         raise ValueError(f"Expected images of 28 or 32 pixels, found {size}: load the domains with size=28 or size=32.")

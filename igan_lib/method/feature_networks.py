@@ -19,22 +19,22 @@ def _hidden_layer(inputs: int, hidden: int, batch_norm: bool) -> list[nn.Module]
 class FeatureEncoder(nn.Module):
     """u = E(x) on features: one hidden layer, then the tanh code; x: B x D -> u: B x d.
 
-    `n_features` is D, `code_length` d; batch norm after the hidden layer, as in `networks.LeNetEncoder`.
+    `n_features` is D, `code_length` d; batch norm after the hidden layer, as in `networks.LeNetEncoder`. `dropout`: the
+    share of features that are zero in a training step.
     """
 
-    def __init__(self, n_features: int, code_length: int = 64, hidden: int = HIDDEN, batch_norm: bool = True) -> None:
+    def __init__(self, n_features: int, code_length: int = 64, batch_norm: bool = True, dropout: float = 0.0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            *_hidden_layer(n_features, hidden, batch_norm), nn.Linear(hidden, code_length), nn.Tanh()
-        )
+        self.dropout, first = nn.Dropout(dropout), _hidden_layer(n_features, HIDDEN, batch_norm)
+        self.layers = nn.Sequential(*first, nn.Linear(HIDDEN, code_length), nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
         """B x D -> B x d in (-1, 1)."""
-        return self.layers(x)
+        return self.layers(self.dropout(x))
 
     def hidden(self, x: Tensor) -> Tensor:
         """What the code layer reads: B x D -> B x `hidden`, not negative."""
-        return self.layers[:-2](x)
+        return self.layers[:-2](self.dropout(x))
 
 
 class FeatureGenerator(nn.Module):

@@ -16,10 +16,12 @@ class HashMethod(nn.Module):
 
     Attributes:
         net: the network that is trained.
-        progress: share of the adaptation steps taken, in [0, 1); the trainer sets it before each `update`.
+        progress: share of the adaptation steps taken, in [0, 1).
+        batch_t: which of the target's training images the next `update` gets, B indices. The trainer sets both.
     """
 
     net: HashNet
+    batch_t: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -43,6 +43,7 @@ class IGAN(HashMethod):
             features in the place of images. None: there is none, or its features are the inputs (`frozen`).
 
     Weights are drawn from torch's global random state: seed it first (`torch.manual_seed`), as `experiment.run` does.
+    `memory` gives L_n where it is on: `experiment.methods.build` sets a `training.neighbours.NeighbourMemory`.
     """
 
     def __init__(self, config: IGANConfig, shape: Shape, n_classes: int, backbone: Pretrained | None = None) -> None:
@@ -51,7 +52,8 @@ class IGAN(HashMethod):
         self.n_classes = n_classes
         self.uses_generators = bool({"a", "1"} & set(config.losses))
         self._shape = shape if backbone is None else (backbone.dimension,)
-        encoder = build_encoder(config.encoder, shape, config.code_length, config.batch_norm, backbone)
+        asked = (config.encoder, shape, config.code_length, config.batch_norm, backbone)
+        encoder = build_encoder(*asked, dropout=config.feature_dropout)
         self.net = HashNet(encoder, config.code_length, n_classes)
         self.source_only = copy.deepcopy(self.net).requires_grad_(False)
         if config.weight_average:
@@ -60,6 +62,7 @@ class IGAN(HashMethod):
         if config.centroid_memory:
             self.register_buffer("centroids", torch.zeros(2, n_classes, config.code_length))
             self.register_buffer("centroids_known", torch.zeros(2, n_classes, dtype=torch.bool))
+        self.memory: nn.Module | None = None
         self.optimizers: dict[str, torch.optim.Optimizer] = {"encoder": self._optimizer(self.net.encoder)}
         self._build_other_components()
         self.to(memory_format=torch.channels_last)  # a step takes three quarters of the time on a CPU (benchmarks/)
@@ -133,8 +136,8 @@ class IGAN(HashMethod):
             x_s: B x C x S x S source images in [-1, 1]; y_s: B labels; x_t: B x C x S x S target images.
 
         Returns:
-            The unweighted losses that are on (L_c, L_h, L_s, L_a, L_1, L_D), `confident`, the share of target images
-            with a pseudo-label, and D_s and D_t, what each D tells apart (`discriminator_accuracy`); detached scalars.
+            The unweighted losses that are on (L_c, L_h, L_s, L_n, L_a, L_1, L_D), `confident`, the share of target
+            images with a pseudo-label, and D_s and D_t (`discriminator_accuracy`); detached scalars.
         """
         cfg, on = self.config, set(self.config.losses)
         growth = ramp(self.progress) if cfg.ramp else 1.0
@@ -156,6 +159,9 @@ class IGAN(HashMethod):
             if "s" in on:
                 losses["L_s"] = self._centroid_loss(u_s, y_s, u_t, pseudo_t)
                 total = total + cfg.beta * growth * losses["L_s"]
+            if self.memory is not None:
+                losses["L_n"] = self.memory.loss(u_t, self.batch_t)
+                total = total + cfg.neighbour_weight * growth * losses["L_n"]
             if self.uses_generators:
                 x_ss, x_ts, x_tt, x_st = self._reconstruct(u_s, u_t)
             if "1" in on:
@@ -184,7 +190,8 @@ class IGAN(HashMethod):
 
     @property
     def _needs_target(self) -> bool:
-        return self.config.epsilon > 0 or bool({"s", "a", "1"} & set(self.config.losses))
+        cfg = self.config
+        return max(cfg.epsilon, cfg.neighbour_weight) > 0 or bool({"s", "a", "1"} & set(cfg.losses))
 
     def _reconstruct(self, u_s: Tensor, u_t: Tensor) -> tuple[Tensor | None, ...]:
         """Eq. 6 and 8: G^s(u^s), G^s(u^t), G^t(u^t), G^t(u^s); without L_a none is drawn crosswise (None)."""

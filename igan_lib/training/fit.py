@@ -31,6 +31,7 @@ class Method(Protocol):
 
     optimizers: dict[str, torch.optim.Optimizer]
     progress: float  # set before each update: the share of the adaptation steps taken
+    batch_t: Tensor  # set before each update: the indices of x_t among the target's images
 
     def pretrain(self, x_s: Tensor, y_s: Tensor) -> dict[str, Tensor]:
         """One step on the source alone; losses by name."""
@@ -133,9 +134,9 @@ def fit(
                 if adapted < 0:
                     losses = method.pretrain(x_s, y_s)
                 else:
-                    method.progress = adapted / schedule.steps
+                    method.progress, method.batch_t = adapted / schedule.steps, target[adapted].to(device)
                     _set_learning_rates(method, schedule.rate(adapted))
-                    losses = method.update(x_s, y_s, look(data.x_t[target[adapted].to(device)]))
+                    losses = method.update(x_s, y_s, look(data.x_t[method.batch_t]))
             except torch.OutOfMemoryError as error:
                 raise TrainingError(
                     f"Expected a step on 2 x {schedule.batch_size} images to fit into the memory of {device}, found "

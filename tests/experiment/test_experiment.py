@@ -137,7 +137,8 @@ def other_value(config, key):
 
 @pytest.mark.parametrize("key", ExperimentConfig.model_fields)
 def test_every_setting_is_part_of_the_hash(key):
-    config = preset("amazon", "webcam") if key in ("backbone", "regime") else preset("mnist", "usps")
+    of_features = ("backbone", "regime", "feature_dropout", "neighbour_weight")
+    config = preset("amazon", "webcam") if key in of_features else preset("mnist", "usps")
     changed = other_value(config, key)
     assert [k for k in ExperimentConfig.model_fields if getattr(config, k) != getattr(changed, k)] == [key]
     assert changed.hash8 != config.hash8 and changed.name != config.name

@@ -1,0 +1,70 @@
+r"""Not in the paper: target images that a pretrained network finds alike get codes that are alike. A part of igan+.
+
+The paper's losses draw a target image to the class that the network predicts. So its code says that class and little
+else. Neighbours among the backbone's features are a second source, which no label and no prediction enters.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_ROWS = 1000  # of the matrix of cosines at a time: 100 MB for 25,000 images
+
+
+def nearest_neighbours(x: Tensor, k: int) -> Tensor:
+    """The k nearest rows of each row, by the cosine of centred features; a row is not its own neighbour.
+
+    Args:
+        x: n x D features; k: from 1 to n - 1, else ValueError.
+
+    Returns:
+        n x k int64, the nearest first.
+    """
+    if not 1 <= k < len(x):
+        raise ValueError(f"Expected from 1 to {len(x) - 1} neighbours among {len(x)} images, found {k}: change k.")
+    x = F.normalize(x - x.mean(0), dim=1)
+    found = []
+    for start in range(0, len(x), _ROWS):
+        cosines = x[start : start + _ROWS] @ x.T
+        rows = torch.arange(len(cosines), device=x.device)
+        cosines[rows, rows + start] = -torch.inf
+        found.append(cosines.topk(k).indices)
+    return torch.cat(found)
+
+
+def neighbour_loss(u: Tensor, b: Tensor) -> Tensor:
+    r"""L_n: a code shall agree with those of its neighbours in every bit.
+
+    $$\frac{1}{B k} \sum_i \sum_{j \in N_k(i)} \left( \tfrac{1}{d} u_i^\top b_j - 1 \right)^2 \qquad (i)$$
+
+    Args:
+        u: B x d codes of target images; b: B x k x d codes of their neighbours, without gradient.
+
+    Returns:
+        A scalar in [0, 4].
+    """
+    return ((u[:, None] * b).mean(2) - 1).square().mean()
+
+
+class NeighbourMemory(nn.Module):
+    """The neighbours of each target image, and the code that each image had when it was last seen.
+
+    Args:
+        x_t: n x D features of all target images for training; k: neighbours of each; code_length: d.
+    """
+
+    def __init__(self, x_t: Tensor, k: int, code_length: int) -> None:
+        super().__init__()
+        self.register_buffer("nearest", nearest_neighbours(x_t, k), persistent=False)
+        # Zero until seen: such a neighbour adds a constant to the loss, and nothing to its gradient.
+        self.register_buffer("codes", torch.zeros(len(x_t), code_length))
+
+    def loss(self, u_t: Tensor, batch_t: Tensor) -> Tensor:
+        """`neighbour_loss` of a batch; its codes are kept for the steps that follow.
+
+        Args:
+            u_t: B x d codes; batch_t: B indices of their images.
+        """
+        loss = neighbour_loss(u_t, self.codes[self.nearest[batch_t]].to(u_t.dtype))
+        self.codes[batch_t] = u_t.detach().to(self.codes.dtype)
+        return loss
