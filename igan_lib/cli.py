@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a run or a notebook failed or a result is damaged, 2 wrong
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -13,11 +14,17 @@ from typing import Any
 
 from igan_lib.errors import ConfigError, IganError, NotebookError, TrainingError
 
+# As in `studies.STUDIES`, which loads pandas: help comes at once.
+TABLES = "table1, table2, table3, table3-cross, retrieval-digits, retrieval-digits-cross, code-length, table4, "
+TABLES += "table4-no-batch-norm or arguments"
 ROOT = Path(__file__).resolve().parent.parent  # igan_lib.files has it too, and loads a package that may be missing
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line, run the command and return the exit code; errors are one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that has no arrow shows "?" and loses no result
     try:
         arguments = _parser().parse_args(argv)
         return arguments.command(arguments) or 0
@@ -45,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     run = command(_run, "train and evaluate one configuration", allow_abbrev=False)
-    domains = "digits, mnist5k, mnist, usps, svhn, svhn7k, amazon, webcam, dslr, folder:PATH or npz:PATH"
+    domains = "digits, digits12, mnist5k, mnist, usps, svhn, svhn7k, amazon, webcam, dslr, folder:PATH or npz:PATH"
     methods = "igan (default), igan+, source-only, noda, dah, suh, itq, ba or uh-bdnn"
     run.add_argument("source", help=domains)
     run.add_argument("target", help="another one")
@@ -58,8 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--download", action="store_true", help="let torchvision download what is missing")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
     show = command(_show, "list the results that are there")
+    for name in ("method", "source", "target", "profile"):
+        show.add_argument(f"--{name}", help=f"only results of this {name}")
     table = command(_table, "mean and interval over seeds, beside the paper, as Markdown")
-    table.add_argument("study", nargs="?", help="a table, such as table4 (default: all presets that were run)")
+    table.add_argument("study", nargs="?", help=f"{TABLES} (default: all presets that were run)")
     table.add_argument("--metric", default="target_accuracy", help="a key of the results' metrics, without a table")
     report = command(_report, "one HTML file of tables, claims, figures and what is missing")
     report.add_argument("--studies", help="names separated by commas (default: all tables)")
@@ -87,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> None:
     import torch  # where it is needed: help and usage errors come at once
 
+    from igan_lib.experiment.result import result_path
     from igan_lib.experiment.run import run
 
     if arguments.threads is not None:
@@ -96,7 +106,9 @@ def _run(arguments: argparse.Namespace) -> None:
     where = {name: getattr(arguments, name) for name in ("device", "results", "download")}
     for config in _configs(arguments):
         result = run(config, progress=not arguments.quiet, **where)
-        print(f"{config.name}: {_metrics(result.metrics)}", flush=True)
+        print(
+            f"{config.name}: {_metrics(result.metrics)}\nresult: {result_path(config, arguments.results)}", flush=True
+        )
 
 
 def _configs(arguments: argparse.Namespace) -> list[Any]:
@@ -125,13 +137,20 @@ def _metrics(metrics: dict[str, float]) -> str:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    from igan_lib.experiment.presets import changed_settings
     from igan_lib.reproduction.results import is_stale, read_results
 
     results, damaged = read_results(arguments.results / "runs")
+    asked = {name: getattr(arguments, name) for name in ("method", "source", "target", "profile")}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    results = [r for r in results if all(getattr(r.config, name) == value for name, value in asked.items())]
     for result in results:
-        mark = " (not a preset of this version)" if is_stale(result) else ""
-        print(f"{result.config.name}: {_metrics(result.metrics)}{mark}")
-    if not results and not damaged:
+        changed = " ".join(f"{name}={json.dumps(value)}" for name, value in changed_settings(result.config).items())
+        mark = " (not a preset of this version)" if is_stale(result) and not changed else ""
+        print(f"{result.config.name}: {f'{changed}: ' if changed else ''}{_metrics(result.metrics)}{mark}")
+    if not results and asked:
+        print(f"no such results in {arguments.results / 'runs'}; show without a filter lists what is there")
+    elif not results and not damaged:
         print(f"no results in {arguments.results / 'runs'}; make one with: python -m igan_lib run mnist5k digits")
     return _print_damaged(damaged, missed=damaged)
 
@@ -182,7 +201,8 @@ def _print_damaged(damaged: list[str], missed: list[str]) -> int:
 def _data(arguments: argparse.Namespace) -> None:
     from igan_lib.data.data_root import domain_status
 
-    for status in domain_status():
+    # A part of SVHN that nobody can fetch is shown where it lies.
+    for status in (found for found in domain_status() if found.present or found.name != "svhn7k"):
         print(f"{status.name:10} {'present' if status.present else 'missing'}  {status.where}")
         if status.remedy:
             print(f"{'':10} {status.remedy}")

@@ -170,6 +170,13 @@ def preset(
         raise ConfigError(one_sentence(error, ExperimentConfig)) from error
 
 
+def changed_settings(config: ExperimentConfig) -> dict[str, Any]:
+    """The settings of `config` that its preset has otherwise, by name: what `overrides` of `preset` would repeat it."""
+    named = {name: getattr(config, name) for name in ("source", "target", "seed", "profile", "method")}
+    written, usual = config.model_dump(mode="json"), preset(**named).model_dump(mode="json")
+    return {name: value for name, value in written.items() if value != usual[name]}
+
+
 def one_sentence(error: ValidationError, model: type[BaseModel]) -> str:
     """The first of pydantic's complaints about the values of `model` as a sentence for a user."""
     first = error.errors()[0]

@@ -15,7 +15,11 @@ PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "pydantic")
 
 
 def git_state() -> dict[str, Any]:
-    """The commit that this code was run from and whether tracked code differed from it; None where there is no git."""
+    """The commit that this code was run from and whether tracked code differed from it.
+
+    None where there is no git, and where the library is no part of the repository around it, as an installed one in
+    somebody's project: that commit says nothing of this code.
+    """
     folder = Path(__file__).resolve().parent.parent
 
     def git(*args: str) -> str | None:
@@ -25,6 +29,8 @@ def git_state() -> dict[str, Any]:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
+    if not git("ls-files", "--", "__init__.py"):
+        return {"commit": None, "dirty": None}
     # Only the library decides a result: a changed README or a result that has just been written is not "dirty".
     changes = git("status", "--porcelain", "--", ".")
     return {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
@@ -39,6 +45,18 @@ def peak_memory_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def machine(device: torch.device) -> dict[str, Any]:
+    """Python, packages, device and threads: with others the same run ends with slightly different numbers."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "python": platform.python_version(),
+        "packages": {package: version(package) for package in PACKAGES},
+        "device": device.type,
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+    }
+
+
 def provenance(
     device: torch.device, seconds: float, data: dict[str, str], code: dict[str, Any], earlier: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
@@ -47,16 +65,12 @@ def provenance(
     Args:
         device: where it ran; seconds: wall time of this process; data: checksum by domain.
         code: `git_state()` of when this process began, since commits may be made while it goes on.
-        earlier: steps, seconds and code of the processes before it that trained a part; their seconds are added.
+        earlier: steps, seconds, code and machine of the processes before it that trained a part; their seconds are
+            added.
     """
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
         **code,
-        "python": platform.python_version(),
-        "packages": {package: version(package) for package in PACKAGES},
-        "device": device.type,
-        "device_name": name,
-        "threads": torch.get_num_threads(),
+        **machine(device),
         "seconds": round(seconds + sum(part["seconds"] for part in earlier), 1),
         "peak_memory_mib": round(peak_memory_mib()),
         "data": data,

@@ -15,7 +15,7 @@ from igan_lib.experiment.feature_hashing import FEATURE_METHODS, hash_features, 
 from igan_lib.experiment.measures import evaluate, game_metrics
 from igan_lib.experiment.methods import build, training_data
 from igan_lib.experiment.presets import ExperimentConfig
-from igan_lib.experiment.provenance import git_state, provenance
+from igan_lib.experiment.provenance import git_state, machine, provenance
 from igan_lib.experiment.result import RESULTS, RunResult, read_result, result_path
 from igan_lib.files import write_text
 from igan_lib.training.checkpoints import HistoryRow, parts_before
@@ -56,10 +56,10 @@ def train(
     and its history. Checkpoints lie in `results/checkpoints/`, which git ignores.
     """
     method = build(config, pair)
-    kept = {"checkpoint": checkpoint_path(config, results), "fingerprint": config.name, "code": code or git_state()}
-    shown = {"on_log": on_log, "progress": progress}
-    data = training_data(config, pair)
-    history = fit(method, data, config, seed=config.seed, device=pick_device(device), **kept, **shown)
+    where, shown = pick_device(device), {"on_log": on_log, "progress": progress}
+    kept = {"checkpoint": checkpoint_path(config, results), "fingerprint": config.name}
+    kept["code"] = (code or git_state()) | machine(where)
+    history = fit(method, training_data(config, pair), config, seed=config.seed, device=where, **kept, **shown)
     return method, history
 
 
@@ -72,7 +72,7 @@ def run(
     progress: bool = True,
     on_log: Callback | None = None,
 ) -> RunResult:
-    """Run `config` unless its result is already there, and return the result.
+    """Run `config` unless its result is already there, and return the result; `progress` says which, and shows a bar.
 
     Two processes that ask for the same run do not both run it: the second waits for the first and reads its result. A
     killed run goes on from its last checkpoint. ConfigError, DataError, TrainingError: a sentence that says what to do.
@@ -86,7 +86,12 @@ def run(
                     f"Expected the result of {config.name} in {path}, found that of {result.config.name}: "
                     "delete the file and run it again."
                 )
+            if progress:
+                commit = (result.provenance.get("commit") or "unknown")[:8]
+                print(f"Read from {path}, made at commit {commit}. To run it anew, delete that file.", flush=True)
             return result
+        if progress:
+            print(f"Loading {config.source} and {config.target}", flush=True)
         started, code = time.perf_counter(), git_state()
         pair = load(config, download=download, progress=progress)
         if config.method in FEATURE_METHODS:

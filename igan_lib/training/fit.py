@@ -87,7 +87,7 @@ def fit(
         checkpoint: file to write every `schedule.checkpoint_every` steps and to go on from; None: none is written. What
             a killed process left of it half-written is removed.
         fingerprint: what the checkpoint belongs to, such as a config's hash; another one is refused.
-        code: what the checkpoint says of the code that made this process's steps, such as its commit.
+        code: what the checkpoint says of what made this process's steps, such as commit and packages.
         on_log: called with (step, method, row) for each new row of the history, for live curves.
         progress: show a progress bar with the losses.
 
@@ -145,7 +145,9 @@ def fit(
             row = {"step": now + 1, **_finite(losses, now + 1, total)}
             if now % schedule.log_every == 0 or now + 1 == total:
                 history.append(row)
-                bar.set_postfix({name: f"{value:.3f}" for name, value in row.items() if name != "step"}, refresh=False)
+                # Two losses: more push the bar itself out of a notebook's width. The history has them all.
+                shown = [name for name in row if name.startswith("L_")][:2]
+                bar.set_postfix({name: f"{row[name]:.2f}" for name in shown}, refresh=False)
                 if on_log is not None:
                     on_log(now + 1, method, row)
             bar.update()

@@ -113,11 +113,16 @@ def test_a_run_in_two_parts_has_the_time_and_the_commit_of_both(tmp_path, monkey
         run(config, device="cpu", results=tmp_path, progress=False, on_log=stop)
     path = experiment.checkpoint_path(config, tmp_path)
     state = torch.load(path, weights_only=True)
-    state["parts"][0]["seconds"] = 1000.0  # as if the first part had taken long
+    assert state["parts"][0]["threads"] == torch.get_num_threads()
+    state["parts"][0] |= {"seconds": 1000.0, "threads": 1000}  # as if the first part had taken long, elsewhere
     torch.save(state, path)
     found = run(config, device="cpu", results=tmp_path, progress=False).provenance
     assert (found["commit"], found["dirty"]) == ("second", False)
-    assert found["earlier"] == [{"commit": "first", "dirty": True, "steps": 4, "seconds": 1000.0}]
+    (part,) = found["earlier"]
+    assert part["threads"] == 1000 and found["threads"] == torch.get_num_threads()  # other threads, other roundings
+    assert {"python", "packages", "device", "device_name"} < part.keys()
+    asked = {"commit": "first", "dirty": True, "steps": 4, "seconds": 1000.0}
+    assert {name: part[name] for name in asked} == asked
     assert 1000 < found["seconds"] < 1600
 
 
@@ -157,6 +162,40 @@ def test_without_git_the_commit_is_unknown(monkeypatch):
 
     monkeypatch.setattr(provenance.subprocess, "run", missing)
     assert provenance.git_state() == {"commit": None, "dirty": None}
+
+
+def test_the_commit_of_somebody_else_s_repository_says_nothing_of_this_code(tmp_path, monkeypatch):
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    library = tmp_path / "site-packages" / "igan_lib"
+    (library / "experiment").mkdir(parents=True)
+    for path in (library / "__init__.py", library / "experiment" / "provenance.py", tmp_path / "own.py"):
+        path.write_text("x = 1\n")
+    git("init")
+    git("add", "own.py")
+    git("commit", "-m", "theirs")
+    monkeypatch.setattr(provenance, "__file__", str(library / "experiment" / "provenance.py"))
+    assert provenance.git_state() == {"commit": None, "dirty": None}
+    git("add", ".")
+    git("commit", "-m", "with the library")
+    found = provenance.git_state()
+    assert re.fullmatch("[0-9a-f]{40}", found["commit"]) and found["dirty"] is False
+
+
+def test_a_result_that_is_there_is_read_and_run_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(experiment, "git_state", lambda: {"commit": "c0ffee" + 34 * "0", "dirty": False})
+    monkeypatch.setattr(experiment, "load", lambda config, **_: make_pair(30))
+    config = preset("bright", "pale", profile="smoke", method="source-only")
+    first = run(config, device="cpu", results=tmp_path)
+    assert capsys.readouterr().out == "Loading bright and pale\n"
+    assert run(config, device="cpu", results=tmp_path) == first
+    path = experiment.result_path(config, tmp_path)
+    expected = f"Read from {path}, made at commit c0ffee00. To run it anew, delete that file.\n"
+    assert capsys.readouterr().out == expected
+    run(config, device="cpu", results=tmp_path, progress=False)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(("status", "dirty"), [("", False), (" M igan.py", True)])

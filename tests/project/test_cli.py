@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import igan_lib.__main__
-from igan_lib.cli import main
+from igan_lib.cli import TABLES, main
 from igan_lib.experiment.presets import preset
+from igan_lib.reproduction.studies import STUDIES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,6 +68,52 @@ def test_a_damaged_file_is_told_and_fails_only_what_it_belongs_to(tmp_path, caps
     own.write_text("{")
     assert main(asked) == 1
     assert own.name in capsys.readouterr().err
+
+
+def test_run_says_where_its_result_lies(folder, capsys):
+    assert main([*SMOKE, "--results", str(folder)]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("result: ")]
+    assert Path(line.removeprefix("result: ")) in (folder / "runs").glob("*.json")
+
+
+def test_show_filters_and_tells_settings_apart(tmp_path, capsys):
+    for more in ([], ["--set", "alpha=0.5", 'losses=["c"]'], ["--method", "source-only"]):
+        assert main([*SMOKE, *more, "--results", str(tmp_path)]) == 0
+    capsys.readouterr()
+
+    def shown(*filters):
+        assert main(["show", *filters, "--results", str(tmp_path)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert len(shown()) == 3
+    lines = shown("--method", "igan", "--source", "mnist5k", "--target", "digits", "--profile", "smoke")
+    assert len(lines) == 2 and sum('losses=["c"] alpha=0.5: target_accuracy' in line for line in lines) == 1
+    assert sum("alpha" not in line and "not a preset" not in line for line in lines) == 1
+    (none,) = shown("--target", "usps")
+    assert none == f"no such results in {tmp_path / 'runs'}; show without a filter lists what is there"
+
+
+def test_help_names_every_table(capsys):
+    with pytest.raises(SystemExit):
+        main(["table", "--help"])
+    assert "table3-cross" in capsys.readouterr().out
+    assert set(re.split(r", | or ", TABLES)) == set(STUDIES)
+
+
+def test_a_console_without_arrows_gets_the_table_all_the_same(folder):
+    command = [sys.executable, "-m", "igan_lib", "table", "--profile", "smoke", "--results", str(folder)]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0 and b"mnist5k ? digits" in done.stdout and not done.stderr
+
+
+def test_a_part_of_svhn_is_listed_only_where_it_lies(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IGAN_DATA", str(tmp_path))
+    assert main(["data"]) == 0
+    assert "svhn7k" not in capsys.readouterr().out
+    (tmp_path / "svhn7k.npz").touch()
+    assert main(["data"]) == 0
+    assert re.search(r"^svhn7k +present", capsys.readouterr().out, flags=re.MULTILINE)
 
 
 def test_show_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):
