@@ -4,9 +4,11 @@ Exit codes: 0 done, 1 a run or a notebook failed or a result is damaged, 2 wrong
 """
 
 import argparse
+import errno
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,8 +40,14 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: Expected the package {error.name}, found none in {sys.executable}: {remedy}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("stopped; the same command goes on from the last checkpoint of its runs", file=sys.stderr)
         return 130
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC) or not error.filename:
+            raise
+        remedy = "free some space, or name another folder (--results)"
+        print(f"error: Expected to write {error.filename}, found {error.strerror}: {remedy}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -163,8 +171,8 @@ def _table(arguments: argparse.Namespace) -> int:
     if arguments.study is not None:
         sweep = _sweep(arguments, studies=(arguments.study,))
         opened = OpenStudy(sweep.chosen()[0], sweep)
-        opened.write()
         print(opened.markdown())
+        opened.write()
         return _print_damaged(opened.damaged, missed=opened.unread)
     if arguments.pairs is not None:
         raise ConfigError("Expected a table's name with --pairs, found none: name it, as in: table table4 --pairs ...")
@@ -213,7 +221,13 @@ def _notebook(arguments: argparse.Namespace) -> None:
     from igan_lib.experiment.notebooks import execute, parse_parameters
 
     values = parse_parameters(arguments.parameters, arguments.notebook)
-    print(execute(arguments.notebook, arguments.output, values))
+    _end_tidily()
+    print(execute(arguments.notebook, arguments.output, values, progress=sys.stderr.isatty()))
+
+
+def _end_tidily() -> None:
+    """Let SIGTERM end this process as an exception does, so that nothing half-written stays behind."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _quickstart(arguments: argparse.Namespace) -> None:
@@ -224,8 +238,9 @@ def _quickstart(arguments: argparse.Namespace) -> None:
     # The notebook's own defaults, and read as it reads them: from its folder.
     usual = {"results": "../results/quickstart", "figures": "../results/quickstart/figures"}
     results, figures = ((notebook.parent / parameters.get(name, usual[name])).resolve() for name in usual)
-    print("Training on embedded digits, about three minutes on two cores", flush=True)
-    output = execute(notebook, results / notebook.name, parameters)
+    print("Training twice on embedded digits, about three minutes on two cores; two cells take most of it", flush=True)
+    _end_tidily()
+    output = execute(notebook, results / notebook.name, parameters, progress=sys.stderr.isatty())
     print(f"\n{(results / 'quickstart.md').read_text(encoding='utf-8')}")
     print(f"executed notebook: {os.path.relpath(output)}")
     for figure in sorted(figures.glob("quickstart_*.png")):

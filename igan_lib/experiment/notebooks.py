@@ -6,6 +6,7 @@ that is an error, raised before a kernel starts.
 
 import ast
 import difflib
+import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter
 
 from igan_lib.errors import NotebookError
 
@@ -24,7 +25,9 @@ SCALARS = {"int": int, "float": float, "str": str, "bool": bool}
 FORM = "NAME: TYPE = VALUE (the type int, float, str, bool, list, list[...] or a quoted 'Optional[...]')"
 
 
-def execute(notebook: Path, output: Path, parameters: Mapping[str, Any] | None = None) -> Path:
+def execute(
+    notebook: Path, output: Path, parameters: Mapping[str, Any] | None = None, *, progress: bool = False
+) -> Path:
     """Run a notebook in its own folder, as JupyterLab does, and save the executed copy, whole or not at all.
 
     Papermill moves the process into that folder while the notebook runs, so call this from one thread at a time.
@@ -33,6 +36,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any] | None =
         notebook: The notebook to run; it is not changed.
         output: Where the executed copy goes, ending in .ipynb; its folder is made.
         parameters: Values for the notebook's parameters; the others keep their defaults.
+        progress: Show a bar that counts the cells.
 
     NotebookError: a parameter is unknown or ill-typed, or a path does not fit (no kernel was started then); or a cell
     failed. The copy up to the failing cell is kept beside the output as NAME.failed.ipynb.
@@ -51,11 +55,13 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any] | None =
             os.environ[variable] = os.path.abspath(os.path.expanduser(os.environ[variable]))
     try:
         try:
-            _run(notebook, partial, values)
+            _run(notebook, partial, values, progress)
         except RuntimeError:
             if _started_cells(partial):
                 raise
-            _run(notebook, partial, values)  # kernels that start at once can pick one port, and one of them dies
+            _run(
+                notebook, partial, values, progress
+            )  # kernels that start at once can pick one port, and one of them dies
         _name_paths(partial, notebook, output)
         os.replace(partial, output)
     except Exception as error:
@@ -135,10 +141,11 @@ def _convert(values: Mapping[str, Any], notebook: Path, from_text: bool = False)
             # Strict: True is no int, and neither is "1".
             read = _from_text if from_text else lambda v, kind: TypeAdapter(kind).validate_python(v, strict=True)
             found[name] = read(value, kind)
-        except ValidationError:
+            json.dumps(found[name], allow_nan=False)  # a notebook is JSON, which has neither nan nor infinity
+        except ValueError:  # pydantic's too
             raise NotebookError(
                 f"Expected {declared[name]} for parameter {name} of {notebook.name}, found {value!r} "
-                f"({type(value).__name__}); pass a value of that type."
+                f"({type(value).__name__}); pass a value of that type, and no nan or infinity."
             ) from None
     return found
 
@@ -167,12 +174,13 @@ def _type(kind: ast.expr) -> Any:
     return None
 
 
-def _run(notebook: Path, copy: Path, values: dict[str, Any]) -> None:
+def _run(notebook: Path, copy: Path, values: dict[str, Any], progress: bool) -> None:
     # Papermill takes paths as templates of str.format, so braces are doubled.
     source, target = (str(path.resolve()).replace("{", "{{").replace("}", "}}") for path in (notebook, copy))
     options: dict[str, Any] = {"kernel_name": KERNEL, "language": "python", "cwd": str(notebook.resolve().parent)}
-    # The kernel is of this machine alone: its warning of an unencrypted connection says nothing to a reader.
-    options |= {"progress_bar": False, "extra_arguments": ["--IPKernelApp.log_level=ERROR"]}
+    # A cell's errors come back with the cell. What the kernel logs beside them says nothing to a reader: that its
+    # connection within this machine is unencrypted, and pages about closed sockets after an interrupt.
+    options |= {"progress_bar": progress, "extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]}
     papermill.execute_notebook(source, target, parameters=values, **options)
 
 

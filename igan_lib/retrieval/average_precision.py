@@ -184,5 +184,5 @@ def _divide(sums: np.ndarray, relevant: np.ndarray) -> np.ndarray:
 
 
 def _check_places(k: int) -> None:
-    if k < 1:
-        raise ConfigError(f"Expected k of 1 or more, found {k}: choose how many places to look at.")
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise ConfigError(f"Expected a whole number k of 1 or more, found {k!r}: choose how many places to look at.")

@@ -1,7 +1,11 @@
 """The papermill wrapper: what it refuses before a kernel starts, and what it leaves behind when a cell fails."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -11,6 +15,7 @@ import pytest
 from igan_lib.errors import NotebookError
 from igan_lib.experiment.notebooks import declared_parameters, execute, parse_parameters
 
+ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = """\
 seed: int = 0  # which random numbers
 rate: float = 0.1
@@ -94,6 +99,8 @@ def left_in(folder: Path) -> list[str]:
         ({"seed": 1.0}, ["int", "1.0 (float)"]),
         ({"seed": None}, ["int", "None"]),
         ({"rate": True}, ["float", "True"]),
+        ({"rate": float("nan")}, ["float", "nan", "no nan or infinity"]),
+        ({"names": [1, {"x": [float("-inf")]}]}, ["list", "-inf", "no nan or infinity"]),
         ({"source": Path("x")}, ["str", "PosixPath"]),
         ({"fast": 1}, ["bool", "fast"]),
         ({"sizes": (1, 2)}, ["list[int]", "tuple"]),
@@ -108,6 +115,34 @@ def test_a_parameter_that_does_not_fit_is_refused_before_a_kernel_starts(noteboo
     message = str(refused.value)
     assert all(part in message for part in parts) and "\n" not in message, message
     assert kernel.starts == 0 and not output.parent.exists()
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity"])
+def test_a_number_of_the_command_line_is_finite(notebook, text):
+    with pytest.raises(NotebookError, match=r"Expected float for parameter rate .* no nan or infinity"):
+        parse_parameters([f"rate={text}"], notebook)
+
+
+@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGTERM, 143, ""), (signal.SIGINT, 130, "stopped; ")])
+def test_a_notebook_that_is_stopped_leaves_nothing_behind(tmp_path, number, code, said):
+    path = write_notebook(tmp_path / "long.ipynb", "import time\ntime.sleep(600)")
+    output = tmp_path / "out" / "copy.ipynb"
+    command = [sys.executable, "-m", "igan_lib", "notebook", str(path), str(output)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # A shell in the background has SIGINT ignored, and its children inherit that.
+    asked = {"start_new_session": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    with subprocess.Popen(command, cwd=ROOT, **streams, **asked) as process:
+        partial = output.with_name(".copy.partial.ipynb")
+        for _ in range(600):
+            if partial.exists() and "start_time" in partial.read_text() and "sleep" in partial.read_text():
+                break
+            time.sleep(0.1)
+        time.sleep(1)
+        os.killpg(process.pid, number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code and out == ""
+    assert "Traceback" not in err and "ZMQ" not in err and said in err
+    assert left_in(output.parent) == []
 
 
 @pytest.mark.parametrize("text", ["", "no json", "{}", "[]", '{"cells": [], "nbformat": 4, "nbformat_minor": 5}'])

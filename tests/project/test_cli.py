@@ -1,5 +1,6 @@
 """The command line: what it prints, its exit codes, its one-sentence errors."""
 
+import errno
 import json
 import os
 import re
@@ -68,6 +69,29 @@ def test_a_damaged_file_is_told_and_fails_only_what_it_belongs_to(tmp_path, caps
     own.write_text("{")
     assert main(asked) == 1
     assert own.name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reason", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_where_nothing_can_be_written_a_sentence_names_another_folder(folder, capsys, monkeypatch, reason):
+    def refuse(path, text):
+        raise OSError(reason, os.strerror(reason), str(path))
+
+    monkeypatch.setattr("igan_lib.reproduction.opened.write_text", refuse)
+    monkeypatch.setattr("igan_lib.reproduction.tables.write_text", refuse)
+    assert main(["table", "table1", "--profile", "smoke", "--results", str(folder)]) == 2
+    captured = capsys.readouterr()
+    assert "| igan " in captured.out  # the table is shown all the same
+    assert captured.err.startswith("error: Expected to write ") and captured.err.count("\n") == 1
+    assert os.strerror(reason) in captured.err and "--results" in captured.err
+
+
+def test_other_failures_of_the_system_are_not_hidden(folder, monkeypatch):
+    def fail(*_):
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x")
+
+    monkeypatch.setattr("igan_lib.reproduction.opened.write_text", fail)
+    with pytest.raises(FileNotFoundError):
+        main(["table", "table1", "--profile", "smoke", "--results", str(folder)])
 
 
 def test_run_says_where_its_result_lies(folder, capsys):

@@ -195,7 +195,16 @@ def test_what_are_no_counts_is_refused(n, p, message):
 def test_k_and_divisor_are_checked():
     n, p = np.array([[3, 4]]), np.array([[1, 2]])
     for measure in (lambda k: precision_at(n, p, k), lambda k: average_precision_at(n, p, k, "hits")):
-        with pytest.raises(ConfigError, match="k of 1 or more, found 0: "):
+        with pytest.raises(ConfigError, match="whole number k of 1 or more, found 0: "):
             measure(0)
     with pytest.raises(ConfigError, match="found 'all': "):
         average_precision_at(n, p, 1, "all")
+
+
+@pytest.mark.parametrize("k", [2.0, "3", None])
+def test_a_place_is_a_whole_number(k):
+    n, p = np.array([[2, 1]]), np.array([[1, 0]])
+    for measure in (precision_at, lambda n, p, k: average_precision_at(n, p, k, "hits")):
+        with pytest.raises(ConfigError, match=rf"whole number k of 1 or more, found {k!r}: "):
+            measure(n, p, k)
+    assert precision_at(n, p, np.int64(2)) == precision_at(n, p, 2)
