@@ -49,6 +49,14 @@ def test_overrides_replace_single_values_of_profile_and_method():
     assert config.model_dump() == rest | {"steps": 3, "threshold": 0.25, "losses": ("c", "h")}
 
 
+@pytest.mark.parametrize("pair", [("mnist5k", "digits12"), ("digits12", "usps")])
+def test_pairs_with_framed_digits_have_32_pixels_and_normalised_contrast(pair):
+    config = preset(*pair, profile="quick")
+    assert (config.size, config.contrast, config.encoder, config.batch_size) == (32, True, "lenet", 100)
+    assert preset(*pair, size=28).size == 28
+    assert not preset("mnist5k", "digits").contrast
+
+
 @pytest.mark.parametrize("pair", [("svhn", "mnist"), ("mnist", "svhn"), ("svhn7k", "mnist")])
 def test_pairs_with_svhn_take_what_the_paper_prints(pair):
     config = preset(*pair, profile="cpu")
