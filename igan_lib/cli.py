@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from igan_lib.errors import ConfigError, IganError, NotebookError, TrainingError
+from igan_lib.errors import ConfigError, IganError, Interrupted, NotebookError, TrainingError
 
 # As in `studies.STUDIES`, which loads pandas: help comes at once.
 TABLES = "table1, table2, table3, table3-cross, retrieval-digits, retrieval-digits-cross, code-length, table4, "
@@ -39,8 +39,8 @@ def main(argv: list[str] | None = None) -> int:
         remedy = "activate the environment (. .venv/bin/activate or conda activate igan), or make it: make quickstart"
         print(f"error: Expected the package {error.name}, found none in {sys.executable}: {remedy}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint of its runs", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(stopped if isinstance(stopped, Interrupted) else "Stopped: run the same again.", file=sys.stderr)
         return 130
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC) or not error.filename:

@@ -5,8 +5,19 @@ and end with a non-zero exit code; whatever is not an `IganError` is a fault of 
 """
 
 
-class IganError(Exception):
+class _Sentence(BaseException):
+    """Shown by IPython as its message alone: what a user can mend needs no pages of the library's lines."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class IganError(_Sentence, Exception):
     """Base of every error that a user can cause and mend."""
+
+
+class Interrupted(_Sentence, KeyboardInterrupt):
+    """A run was stopped while it trained, with Ctrl-C or by Jupyter's square button."""
 
 
 class DataError(IganError):

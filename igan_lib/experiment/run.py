@@ -10,7 +10,7 @@ from torch import nn
 from igan_lib.data.domains import DomainPair, load_pair
 from igan_lib.data.features import load_crop_pair, load_feature_pair
 from igan_lib.data.images import normalize_contrast
-from igan_lib.errors import ConfigError
+from igan_lib.errors import ConfigError, Interrupted
 from igan_lib.experiment.feature_hashing import FEATURE_METHODS, hash_features, source_only
 from igan_lib.experiment.measures import evaluate, game_metrics
 from igan_lib.experiment.methods import build, training_data
@@ -53,13 +53,18 @@ def train(
     """Train `config` on `pair`, or go on where a killed run stopped, or load what a finished one left.
 
     `code`: what the checkpoint says of the code that made the steps; None: `git_state()`. Returns the trained method
-    and its history. Checkpoints lie in `results/checkpoints/`, which git ignores.
+    and its history. Checkpoints lie in `results/checkpoints/`, which git ignores. Interrupted: on Ctrl-C.
     """
     method = build(config, pair)
     where, shown = pick_device(device), {"on_log": on_log, "progress": progress}
     kept = {"checkpoint": checkpoint_path(config, results), "fingerprint": config.name}
     kept["code"] = (code or git_state()) | machine(where)
-    history = fit(method, training_data(config, pair), config, seed=config.seed, device=where, **kept, **shown)
+    try:
+        history = fit(method, training_data(config, pair), config, seed=config.seed, device=where, **kept, **shown)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Stopped {config.name}: run the same again, and it goes on from its last checkpoint."
+        ) from None
     return method, history
 
 

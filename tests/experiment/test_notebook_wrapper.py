@@ -123,7 +123,7 @@ def test_a_number_of_the_command_line_is_finite(notebook, text):
         parse_parameters([f"rate={text}"], notebook)
 
 
-@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGTERM, 143, ""), (signal.SIGINT, 130, "stopped; ")])
+@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGTERM, 143, ""), (signal.SIGINT, 130, "Stopped: ")])
 def test_a_notebook_that_is_stopped_leaves_nothing_behind(tmp_path, number, code, said):
     path = write_notebook(tmp_path / "long.ipynb", "import time\ntime.sleep(600)")
     output = tmp_path / "out" / "copy.ipynb"
@@ -143,6 +143,26 @@ def test_a_notebook_that_is_stopped_leaves_nothing_behind(tmp_path, number, code
     assert process.returncode == code and out == ""
     assert "Traceback" not in err and "ZMQ" not in err and said in err
     assert left_in(output.parent) == []
+
+
+def test_an_error_of_ours_is_one_sentence_in_a_notebook(tmp_path):
+    cells = (
+        "import igan_lib\nigan_lib.preset('mnist', 'usps', alfa=1)",
+        "from igan_lib.errors import Interrupted\nraise Interrupted('Stopped a run: run it again.')",
+        "1 / 0",
+    )
+    shown = []
+    for number, cell in enumerate(cells):
+        with pytest.raises(NotebookError) as error:
+            execute(write_notebook(tmp_path / f"{number}.ipynb", cell), tmp_path / "out" / f"{number}.ipynb")
+        copy = nbformat.read(tmp_path / "out" / f"{number}.failed.ipynb", as_version=4)
+        (output,) = [out for c in copy.cells for out in c.get("outputs", []) if out.output_type == "error"]
+        shown.append((output.traceback, str(error.value)))
+    (ours, said), (stopped, _), (fault, _) = shown
+    assert len(ours) == 1 and ours[0].startswith("ConfigError: Expected one of the keys") and "alpha?" in ours[0]
+    assert "did you mean alpha?" in said
+    assert stopped == ["Interrupted: Stopped a run: run it again."]
+    assert len(fault) > 1 and "ZeroDivisionError" in fault[-1]  # a fault of the program keeps its traceback
 
 
 @pytest.mark.parametrize("text", ["", "no json", "{}", "[]", '{"cells": [], "nbformat": 4, "nbformat_minor": 5}'])

@@ -16,7 +16,7 @@ import torch
 from method_makers import make_pair, one_sentence
 
 from igan_lib.data.domains import Domain, DomainPair, Split, load_pair
-from igan_lib.errors import ConfigError, DataError, TrainingError
+from igan_lib.errors import ConfigError, DataError, Interrupted, TrainingError
 from igan_lib.experiment import provenance
 from igan_lib.experiment import run as experiment
 from igan_lib.experiment.feature_hashing import source_only
@@ -124,6 +124,19 @@ def test_a_run_in_two_parts_has_the_time_and_the_commit_of_both(tmp_path, monkey
     asked = {"commit": "first", "dirty": True, "steps": 4, "seconds": 1000.0}
     assert {name: part[name] for name in asked} == asked
     assert 1000 < found["seconds"] < 1600
+
+
+def test_a_stopped_run_says_that_it_goes_on(tmp_path, monkeypatch):
+    def stop(step, *_):
+        if step == 7:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "load", lambda config, **_: make_pair(30))
+    config = preset("bright", "pale", profile="smoke", method="source-only")
+    with pytest.raises(Interrupted, match=rf"^Stopped {config.name}: run the same again, and it goes on from its last"):
+        run(config, device="cpu", results=tmp_path, progress=False, on_log=stop)
+    result = run(config, device="cpu", results=tmp_path, progress=False)
+    assert [part["steps"] for part in result.provenance["earlier"]] == [4]
 
 
 def test_codes_of_another_run_s_network_name_the_commit_that_trained_it(tmp_path, monkeypatch):
