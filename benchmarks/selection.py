@@ -10,18 +10,23 @@ that begin with "labels", which decided, have three labelled images a class and 
 
 Accuracy, and MAP in protocol `target`, are those of the last step on all images of the target: their labels serve to
 choose here, for nothing else. D_s and D_t are the shares of real and drawn images that each D tells apart, means over
-the second half of the adaptation. Rows that are there are not trained again; the first ones have no MAP and no D.
+the second half of the adaptation; style, how well a linear classifier tells from the codes of one class which domain
+they came from. Rows that are there are not trained again; the first ones have no MAP, no D and no style.
 """
 
 import argparse
 import csv
 import fcntl
+import math
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
 
 from igan_lib.data.domains import DomainPair
 from igan_lib.data.features import load_feature_domain
@@ -30,6 +35,7 @@ from igan_lib.experiment.evaluation import codes_and_logits, recalibrated, share
 from igan_lib.experiment.methods import build
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.run import load
+from igan_lib.method.networks import HashNet
 from igan_lib.retrieval.protocols import within_target
 from igan_lib.training.fit import fit
 
@@ -37,7 +43,7 @@ PAIRS = (("mnist", "digits"), ("usps", "digits"))
 OFFICE_PAIRS = (("webcam", "dslr"), ("dslr", "webcam"))
 SVHN_PAIRS = (("svhn7k", "digits"),)
 OUTPUT = Path(__file__).resolve().parent.parent / "results" / "selection.csv"
-COLUMNS = ["setting", "pair", "seed", "accuracy", "source_only_accuracy", "map_target", "D_s", "D_t"]
+COLUMNS = ["setting", "pair", "seed", "accuracy", "source_only_accuracy", "map_target", "D_s", "D_t", "style"]
 
 SHORT: dict[str, Any] = {"pretrain_steps": 300, "steps": 700}  # to leave out what is clearly worse
 NO_GENERATORS = SHORT | {"losses": ("c", "s", "h")}  # a third of the time: for settings that do not concern L_a, L_1
@@ -144,6 +150,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "game csh": FULL | BASE | {"losses": ("c", "s", "h")},
     "game csh1": FULL | BASE | {"losses": ("c", "s", "h", "1")},
     **{f"game x{rate}": FULL | BASE | {"discriminator_rate": float(rate)} for rate in (1, 2, 3, 4, 8)},
+    "game x3 no1": FULL | BASE | {"discriminator_rate": 3.0, "losses": ("c", "s", "h", "a")},
+    "game x3 chi1": FULL | BASE | {"discriminator_rate": 3.0, "chi": 1.0},
+    "game x3 chi3": FULL | BASE | {"discriminator_rate": 3.0, "chi": 3.0},
     "game steps2": FULL | BASE | {"discriminator_steps": 2},
     "game x4 steps2": FULL | GAME | {"discriminator_steps": 2},
     "game x4 spectral": FULL | GAME | {"spectral_norm": True},
@@ -192,7 +201,25 @@ def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
             map_target = round(100 * within_target(u, labels).map, 2)
     game = [entry for entry in history if entry["step"] > config.pretrain_steps + config.steps / 2 and "D_s" in entry]
     told = [round(sum(entry[d] for entry in game) / len(game), 3) if game else "" for d in ("D_s", "D_t")]
-    return [*row, map_target, *told]
+    return [*row, map_target, *told, round(style(method.inference_net, pair), 4)]
+
+
+def style(net: HashNet, pair: DomainPair, count: int = 300) -> float:
+    """How well a linear classifier tells the domain of a code within a class: from about 0.5, chance, to 1.
+
+    The mean over classes of the accuracy in five-fold cross-validation, on at most `count` test codes of each domain
+    and class, equally many of both.
+    """
+    read = (codes_and_logits(recalibrated(net, d.train.images), d.test.images)[0] for d in (pair.source, pair.target))
+    sides, found = list(zip(read, (pair.source.test.labels, pair.target.test.labels), strict=True)), []
+    for label in range(pair.n_classes):
+        parts = [u[y == label][:count] for u, y in sides]
+        size = min(map(len, parts))
+        if size >= 5:  # three labelled photographs of a class are too few to tell
+            domain = torch.arange(2).repeat_interleave(size)
+            codes = torch.cat([part[:size] for part in parts])
+            found.append(cross_val_score(LogisticRegression(max_iter=2000), codes, domain, cv=5).mean())
+    return float(np.mean(found)) if found else math.nan
 
 
 def rows_done() -> set[tuple[str, str, int]]:
