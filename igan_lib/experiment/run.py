@@ -1,5 +1,6 @@
 """One run: a frozen configuration in, one JSON file with its provenance out."""
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from torch import nn
 from igan_lib.data.domains import DomainPair, load_pair
 from igan_lib.data.features import load_crop_pair, load_feature_pair
 from igan_lib.data.images import normalize_contrast
-from igan_lib.errors import ConfigError, Interrupted
+from igan_lib.errors import ConfigError, IganError, Interrupted
 from igan_lib.experiment.feature_hashing import FEATURE_METHODS, hash_features, source_only
 from igan_lib.experiment.measures import evaluate, game_metrics
 from igan_lib.experiment.methods import build, training_data
@@ -82,7 +83,7 @@ def run(
     Two processes that ask for the same run do not both run it: the second waits for the first and reads its result. A
     killed run goes on from its last checkpoint. ConfigError, DataError, TrainingError: a sentence that says what to do.
     """
-    path = result_path(config, results)
+    path, chosen = result_path(config, results), pick_device(device)
     with locked(config, results):
         if path.exists():
             result = read_result(path)
@@ -98,7 +99,11 @@ def run(
         if progress:
             print(f"Loading {config.source} and {config.target}", flush=True)
         started, code = time.perf_counter(), git_state()
-        pair = load(config, download=download, progress=progress)
+        try:
+            pair = load(config, download=download, progress=progress)
+        except IganError:
+            _remove_lock(config, results)  # of a mistyped domain nothing stays
+            raise
         if config.method in FEATURE_METHODS:
             network, earlier = _feature_network(config, pair, device, results, progress)
             metrics, history = hash_features(config, network, pair)
@@ -109,7 +114,7 @@ def run(
             metrics = evaluate(method, pair, reestimate_batch_norm=config.reestimate_batch_norm)
             metrics |= game_metrics(history, config)
         data = {domain.name: domain.checksum() for domain in (pair.source, pair.target)}
-        made = provenance(pick_device(device), time.perf_counter() - started, data, code, earlier)
+        made = provenance(chosen, time.perf_counter() - started, data, code, earlier)
         result = RunResult(config=config, hash=config.hash8, metrics=metrics, history=history, provenance=made)
         write_text(path, result.model_dump_json(indent=1) + "\n")
         # What a process that was killed while it wrote a checkpoint has left; nobody else writes it under this lock.
@@ -120,9 +125,20 @@ def run(
 
 def locked(config: ExperimentConfig, results: Path) -> FileLock:
     """The lock of a run; the operating system frees that of a killed process."""
-    lock = results / "checkpoints" / f"{config.name}.lock"
+    lock = _lock_path(config, results)
     lock.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(lock)
+
+
+def _lock_path(config: ExperimentConfig, results: Path) -> Path:
+    return results / "checkpoints" / f"{config.name}.lock"
+
+
+def _remove_lock(config: ExperimentConfig, results: Path) -> None:
+    with contextlib.suppress(OSError):  # the folder holds other files, or the system keeps a lock that is held
+        lock = _lock_path(config, results)
+        lock.unlink()
+        lock.parent.rmdir()
 
 
 def _feature_network(

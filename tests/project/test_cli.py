@@ -180,7 +180,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(arguments, words, tmp_path,
     captured = capsys.readouterr()
     assert code == 2
     assert captured.err.startswith("error: Expected") and words in captured.err and captured.err.count("\n") == 1
-    assert not list(tmp_path.rglob("*.json"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_pairs_without_a_table_are_refused(tmp_path, capsys):
