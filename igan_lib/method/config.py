@@ -55,7 +55,7 @@ class IGANConfig(BaseModel):
     centroid_memory: Fraction = 0.0  # share of old centroids (Xie et al. 2018); 0: the paper's mini-batch ones
     feature_dropout: Fraction = 0.0  # igan+ on features: share of the encoder's inputs that are zero in a step
     neighbour_weight: NonNegative = 0.0  # igan+ on features: of L_n, see neighbours.py; it grows as L_a's does
-    neighbours: Annotated[int, Field(ge=1)] = 5  # k of L_n
+    neighbours: Annotated[int, Field(ge=1)] = 5  # k of L_n: how many each target image has
     weight_average: Fraction = 0.0  # igan+: decay of the weights' moving average used for inference (0: none)
 
     @field_validator("losses")
