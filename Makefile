@@ -27,6 +27,10 @@ SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
 	--config profile=$(PROFILE) seeds=$(SEEDS) pairs=$(PAIRS) backbone=$(BACKBONE) regime=$(REGIME) gpus=$(GPUS) \
 	$(HOLES) $(ARGS) --
 
+# The shell outlives Ctrl-C, to say that nothing is lost.
+SWEEP = @trap : INT; $(SNAKEMAKE) $@ || \
+	{ code=$$?; echo "Not finished. What is done stays. With any cause above mended, the same command goes on: make $@" >&2; exit $$code; }
+
 .PHONY: help quickstart all tables notebooks report site test lab lint bench readme
 .PHONY: $(TABLES) figure2
 
@@ -37,17 +41,17 @@ quickstart: $(STAMP) ## Train IGAN on embedded digits in a few minutes, print th
 	$(BIN)/python -m igan_lib quickstart $(ARGS)
 
 all: $(STAMP) ## Make everything: runs, tables, notebooks with their figures, report (PROFILE=cpu SEEDS=5 CORES=2 GPUS=0)
-	$(SNAKEMAKE) $@
+	$(SWEEP)
 
 tables: $(STAMP) ## Run what the tables need and write them (PROFILE=cpu SEEDS=5 PAIRS= CORES=2 GPUS=0), or one: make table4
-	$(SNAKEMAKE) $@
+	$(SWEEP)
 
 $(TABLES) figure2: $(STAMP)
-	$(SNAKEMAKE) $@
+	$(SWEEP)
 
 notebooks: HOLES = holes=yes
 notebooks: $(STAMP) ## Execute notebooks 04 to 09 on the results that are there, with their figures (PROFILE=cpu SEEDS=5)
-	$(SNAKEMAKE) $@
+	$(SWEEP)
 
 report: $(STAMP) ## Write results/report.html from the results that are there (PROFILE=cpu SEEDS=5)
 	$(BIN)/python -m igan_lib report --profile $(PROFILE) --seeds $(SEEDS) $(if $(PAIRS),--pairs $(PAIRS)) \

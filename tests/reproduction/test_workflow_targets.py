@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -61,7 +62,8 @@ def test_make_calls_snakemake_with_its_variables(target):
     def last_line(*variables):
         words = ["make", "-n", target, *variables]
         printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True, env=clean).stdout
-        return shlex.split(printed.replace("\\\n", " ").splitlines()[-1])
+        command = printed.replace("\\\n", " ").splitlines()[-1]
+        return shlex.split(command.removeprefix("trap : INT; ").partition(" || {")[0])
 
     words = last_line()
     assert words[1:5] == ["-m", "snakemake", "--cores", "2"] and words[-2:] == ["--", target]
@@ -74,3 +76,23 @@ def test_make_calls_snakemake_with_its_variables(target):
     assert words[4] == "4" and words[-3] == "--dry-run"
     given = dict(word.split("=") for word in words[words.index("--config") + 1 : -3])
     assert make_sweep(given) == make_sweep({"profile": "quick", "seeds": 2, "pairs": GOOD, "gpus": 1} | own)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("number", [None, signal.SIGINT])
+def test_make_says_that_a_sweep_which_has_ended_early_goes_on(tmp_path, number):
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\necho asked\n" + ("exit 3\n" if number is None else "exec sleep 60\n"))
+    python.chmod(0o755)
+    (tmp_path / ".installed").touch()
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    # A shell in the background has SIGINT ignored, and its children inherit that.
+    default = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(["make", "table4", f"VENV={tmp_path}"], cwd=ROOT, **streams, **default) as process:
+        assert process.stdout.readline() == "asked\n"
+        if number is not None:
+            os.killpg(process.pid, number)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "What is done stays." in said and "the same command goes on: make table4\n" in said
