@@ -201,7 +201,8 @@ def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
             map_target = round(100 * within_target(u, labels).map, 2)
     game = [entry for entry in history if entry["step"] > config.pretrain_steps + config.steps / 2 and "D_s" in entry]
     told = [round(sum(entry[d] for entry in game) / len(game), 3) if game else "" for d in ("D_s", "D_t")]
-    return [*row, map_target, *told, round(style(method.inference_net, pair), 4)]
+    found = style(method.inference_net, pair)
+    return [*row, map_target, *told, "" if math.isnan(found) else round(found, 4)]
 
 
 def style(net: HashNet, pair: DomainPair, count: int = 300) -> float:
@@ -215,7 +216,7 @@ def style(net: HashNet, pair: DomainPair, count: int = 300) -> float:
     for label in range(pair.n_classes):
         parts = [u[y == label][:count] for u, y in sides]
         size = min(map(len, parts))
-        if size >= 5:  # three labelled photographs of a class are too few to tell
+        if size >= 30:  # the photographs of Office-31 are too few to tell
             domain = torch.arange(2).repeat_interleave(size)
             codes = torch.cat([part[:size] for part in parts])
             found.append(cross_val_score(LogisticRegression(max_iter=2000), codes, domain, cv=5).mean())
