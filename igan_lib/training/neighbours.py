@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from igan_lib.errors import ConfigError
+
 _ROWS = 1000  # of the matrix of cosines at a time: 100 MB for 25,000 images
 
 
@@ -15,13 +17,13 @@ def nearest_neighbours(x: Tensor, k: int) -> Tensor:
     """The k nearest rows of each row, by the cosine of centred features; a row is not its own neighbour.
 
     Args:
-        x: n x D features; k: from 1 to n - 1, else ValueError.
+        x: n x D features; k: from 1 to n - 1, else ConfigError.
 
     Returns:
         n x k int64, the nearest first.
     """
     if not 1 <= k < len(x):
-        raise ValueError(f"Expected from 1 to {len(x) - 1} neighbours among {len(x)} images, found {k}: change k.")
+        raise ConfigError(f"Expected from 1 to {len(x) - 1} neighbours among {len(x)} images, found {k}: change k.")
     x = F.normalize(x - x.mean(0), dim=1)
     found = []
     for start in range(0, len(x), _ROWS):

@@ -64,7 +64,7 @@ def test_neighbours_of_many_rows_are_found_in_parts(monkeypatch):
 
 @pytest.mark.parametrize("k", [0, 5])
 def test_more_neighbours_than_there_are_others_are_refused(k):
-    with pytest.raises(ValueError, match=r"Expected from 1 to 4 neighbours among 5 images, found \d: change k"):
+    with pytest.raises(ConfigError, match=r"Expected from 1 to 4 neighbours among 5 images, found \d: change k"):
         nearest_neighbours(features(5, 3, 0), k)
 
 
