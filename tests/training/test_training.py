@@ -234,3 +234,13 @@ def test_auto_takes_the_fastest_device_that_is_there(monkeypatch, cuda, mps, cho
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert pick_device().type == chosen and pick_device(chosen).type == chosen and pick_device("cpu").type == "cpu"
+
+
+def test_the_bar_shows_two_losses_and_leaves_the_rest_to_the_history(capsys):
+    names = ("confident", "L_c", "L_h", "L_s", "L_a")
+    schedule = Schedule(pretrain_steps=1, steps=3, batch_size=5, log_every=1)
+    method = Stub(losses=lambda step: dict.fromkeys(names, 1.0))
+    history = fit(method, make_pair().for_training(), schedule, seed=0, progress=True)
+    shown = capsys.readouterr().err
+    assert "L_c=1.00, L_h=1.00]" in shown and "L_s" not in shown and "confident" not in shown
+    assert set(names) < history[-1].keys()
