@@ -63,11 +63,14 @@ class SimilarityClassifier(nn.Module):
     @torch.no_grad()
     def remember(self, u: Tensor, y: Tensor) -> None:
         """Take in the codes u (B x d) of images labelled y (B); the oldest of their classes give way."""
-        n_classes, references, _ = self.codes.shape
-        counts = y.bincount(minlength=n_classes)
-        rank = L.rank_in_class(y, n_classes)
-        latest = counts[y] - rank <= references
-        self.codes[y[latest], ((self.seen[y] + rank) % references)[latest]] = u[latest].to(self.codes.dtype)
+        n_classes, references, length = self.codes.shape
+        rank, counts = L.rank_in_class(y, n_classes), nn.functional.one_hot(y, n_classes).sum(0)
+        place = y * references + (self.seen[y] + rank) % references
+        # An older one of so many that they don't fit goes to a row that is thrown away: the number of rows that are
+        # written would have to be asked of the device.
+        place = torch.where(counts[y] - rank <= references, place, n_classes * references)
+        rows = torch.cat([self.codes.flatten(0, 1), self.codes.new_empty(1, length)])
+        self.codes.copy_(rows.index_copy_(0, place, u.to(rows.dtype))[:-1].view_as(self.codes))
         self.seen += counts
 
     def forward(self, u: Tensor) -> Tensor:
@@ -145,6 +148,8 @@ class DAH(NoDA):
 
     A weight of 0 in `config` switches its loss off: it is not computed. See `NoDA` for the arguments.
     """
+
+    capturable = False  # which classes a batch lacks decides the shapes in `dah_losses.target_entropy`
 
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         """One step on both domains.

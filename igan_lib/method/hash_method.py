@@ -18,8 +18,10 @@ class HashMethod(nn.Module):
         net: the network that is trained.
         progress: share of the adaptation steps taken, in [0, 1).
         batch_t: which of the target's training images the next `update` gets, B indices. The trainer sets both.
+        capturable: whether a step asks the device for nothing, so that it can be a CUDA graph.
     """
 
+    capturable = True
     net: HashNet
     batch_t: Tensor
 

@@ -5,7 +5,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from igan_lib.method import losses as L
 from igan_lib.method.components import (
@@ -21,14 +21,14 @@ from igan_lib.method.hash_method import HashMethod, detached, parameter_groups
 from igan_lib.method.networks import HashNet
 
 
-def ramp(progress: float) -> float:
+def ramp(progress: float | Tensor) -> float | Tensor:
     r"""The factor of epsilon, beta and L_a's weight: $\frac{2}{1 + e^{-10 p}} - 1$, from 0 at p = 0 to 0.9999 at 1.
 
-    Not in the paper; the authors' released code has it, as Ganin and Lempitsky (2015) do.
-
-    Args:
-        progress: p in [0, 1], the share of the adaptation steps taken.
+    Not in the paper; the authors' released code has it, as Ganin and Lempitsky (2015) do. `progress` is p in [0, 1],
+    the share of the adaptation steps taken; where it is a 0-d tensor, the factor is one too.
     """
+    if isinstance(progress, Tensor):
+        return 2 * torch.sigmoid(10 * progress) - 1
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
@@ -57,8 +57,8 @@ class IGAN(HashMethod):
         self.net = HashNet(encoder, config.code_length, n_classes)
         self.source_only = copy.deepcopy(self.net).requires_grad_(False)
         if config.weight_average:
-            average = get_ema_multi_avg_fn(config.weight_average)
-            self.averaged = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True).requires_grad_(False)
+            self.averaged = copy.deepcopy(self.net).requires_grad_(False)
+        self._starts_average = False  # a run that goes on from a checkpoint has an average
         if config.centroid_memory:
             self.register_buffer("centroids", torch.zeros(2, n_classes, config.code_length))
             self.register_buffer("centroids_known", torch.zeros(2, n_classes, dtype=torch.bool))
@@ -95,11 +95,7 @@ class IGAN(HashMethod):
     def pretrain(self, x_s: Tensor, y_s: Tensor) -> dict[str, Tensor]:
         """One source-only step of E and C on L_c and, where it is on, alpha L_h (3.2: "pre-train the encoder").
 
-        Args:
-            x_s: B x C x S x S in [-1, 1]; y_s: B labels.
-
-        Returns:
-            The losses, detached scalars.
+        x_s: B x C x S x S in [-1, 1]; y_s: B labels. Returns the losses, detached scalars.
         """
         cfg = self.config
         with self._autocast(x_s):
@@ -115,15 +111,14 @@ class IGAN(HashMethod):
     def finish_pretraining(self) -> None:
         """Keep a copy of the source-only network: the "before" of every figure and the baseline of every table."""
         self.source_only.load_state_dict(self.net.state_dict())
-        if self.config.weight_average:
-            self.averaged.module.load_state_dict(self.net.state_dict())
+        self._starts_average = True
 
     def start_stage(self) -> None:
         """Keep E, draw all other components anew, with fresh optimisers (3.2)."""
         self._build_other_components()
         self.to(memory_format=torch.channels_last)
         if self.config.weight_average:  # the average of an old classifier and a new one would fit neither
-            self.averaged.module.classifier.load_state_dict(self.net.classifier.state_dict())
+            self.averaged.classifier.load_state_dict(self.net.classifier.state_dict())
 
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         r"""One step of Eq. 11-14 on a batch.
@@ -173,8 +168,14 @@ class IGAN(HashMethod):
                 total = total + cfg.adversarial * growth * losses["L_a"]
         self._descend(total, "encoder", "classifier", *(["generators"] if self.uses_generators else []))
         if cfg.weight_average:
-            self.averaged.update_parameters(self.net)
+            self._average()
         return detached(losses)
+
+    def _average(self) -> None:
+        """Take weights and batch norm's statistics into their moving average, which begins with those of one step."""
+        keep, self._starts_average = 0.0 if self._starts_average else self.config.weight_average, False
+        old, new = ([t for t in n.state_dict().values() if t.is_floating_point()] for n in (self.averaged, self.net))
+        get_ema_multi_avg_fn(keep)(old, new, None)
 
     def _read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What is to be reconstructed, u and the logits: of x itself or, where a backbone is fine-tuned, its features.
@@ -218,8 +219,8 @@ class IGAN(HashMethod):
 
     def _seen(self, x: Tensor) -> Tensor:
         """What D sees of images: with `instance_noise`, which falls to nothing, no detail tells the two kinds early."""
-        noise = self.config.instance_noise * (1 - self.progress)
-        return x + noise * torch.randn_like(x) if noise else x
+        noise = self.config.instance_noise
+        return x + noise * (1 - self.progress) * torch.randn_like(x) if noise else x
 
     def adversarial_loss(self, x_st: Tensor, y_s: Tensor, x_ts: Tensor, pseudo_t: Tensor) -> Tensor:
         """L_a of E and G (Eq. 9, 10): crosswise images must pass as real, with the class of the code they came from."""
@@ -260,4 +261,4 @@ class IGAN(HashMethod):
     @property
     def inference_net(self) -> HashNet:
         """The network that is evaluated: that of the last step or, in igan+, its moving average."""
-        return self.averaged.module if self.config.weight_average else self.net
+        return self.averaged if self.config.weight_average else self.net

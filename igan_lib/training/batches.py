@@ -58,3 +58,24 @@ class BalancedStream:
         batch = torch.cat([m[stream[step]] for m, stream in zip(self.members, self.streams, strict=True)])
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         return batch[torch.randperm(len(batch), generator=generator)]
+
+
+class Portions:
+    """The batches of a stream on `device`: it gets those of many steps at a time, so that no step waits for a copy.
+
+    `stream`: a BatchStream or BalancedStream.
+    """
+
+    STEPS = 100
+
+    def __init__(self, stream: BatchStream | BalancedStream, device: torch.device) -> None:
+        self.stream, self.device, self._number = stream, device, -1
+
+    def __getitem__(self, step: int) -> Tensor:
+        """The indices (int64, batch_size) of batch number `step`, counted from 0."""
+        number, offset = divmod(step, self.STEPS)
+        if number != self._number:
+            first = number * self.STEPS
+            batches = torch.stack([self.stream[other] for other in range(first, first + self.STEPS)])
+            self._number, self._batches = number, batches.to(self.device)
+        return self._batches[offset]

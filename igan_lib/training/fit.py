@@ -18,7 +18,8 @@ from igan_lib.data.images import to_input
 from igan_lib.errors import ConfigError, TrainingError
 from igan_lib.files import remove_left_partials
 from igan_lib.training.augment import random_affine
-from igan_lib.training.batches import BalancedStream, BatchStream
+from igan_lib.training.batches import BalancedStream, BatchStream, Portions
+from igan_lib.training.captured import Losses, Stepper, make_capturable, set_learning_rates
 from igan_lib.training.checkpoints import HistoryRow, Progress, load_checkpoint, save_checkpoint
 from igan_lib.training.memory import keep_freed_memory
 from igan_lib.training.schedule import Schedule
@@ -30,7 +31,7 @@ class Method(Protocol):
     """What the trainer asks of a method (IGAN and every baseline), which is a nn.Module too."""
 
     optimizers: dict[str, torch.optim.Optimizer]
-    progress: float  # set before each update: the share of the adaptation steps taken
+    progress: float | Tensor  # set before each update: the share of the adaptation steps taken; on CUDA a 0-d tensor
     batch_t: Tensor  # set before each update: the indices of x_t among the target's images
 
     def pretrain(self, x_s: Tensor, y_s: Tensor) -> dict[str, Tensor]:
@@ -74,6 +75,7 @@ def fit(
     code: dict[str, Any] | None = None,
     on_log: Callback | None = None,
     progress: bool = True,
+    capture: bool = True,
 ) -> list[HistoryRow]:
     """Train `method` on `data`; go on from `checkpoint` if there is one.
 
@@ -90,6 +92,8 @@ def fit(
         code: what the checkpoint says of what made this process's steps, such as commit and packages.
         on_log: called with (step, method, row) for each new row of the history, for live curves.
         progress: show a progress bar with the losses.
+        capture: on CUDA, make each step as one graph (`captured.Stepper`); False: kernel by kernel. A method whose
+            steps can't be has the attribute `capturable` set to False.
 
     Returns:
         The history: one row every `schedule.log_every` steps with `step` (from 1, pre-training included) and the
@@ -112,7 +116,8 @@ def fit(
     source = BatchStream(len(data.x_s), size, seed=2 * seed)
     if schedule.balanced:
         source = BalancedStream(data.y_s.cpu(), data.n_classes, size, seed=2 * seed)
-    target = BatchStream(len(data.x_t), size, seed=2 * seed + 1)
+    source = Portions(source, device)
+    target = Portions(BatchStream(len(data.x_t), size, seed=2 * seed + 1), device)
     total = schedule.pretrain_steps + schedule.steps
     before, started = Progress(0, [], []), time.perf_counter()
     if checkpoint is not None:
@@ -121,6 +126,23 @@ def fit(
             before = load_checkpoint(checkpoint, method, fingerprint)
     done, history = before.step, before.history
 
+    # A graph reads its inputs where it read them when it was captured: these tensors get each step's values.
+    chosen_s, method.batch_t = (torch.zeros(size, dtype=torch.int64, device=device) for _ in range(2))
+    method.progress = torch.zeros((), device=device) if device.type == "cuda" else 0.0
+
+    def pretrain() -> Losses:
+        return _stacked(method.pretrain(look(data.x_s[chosen_s]), data.y_s[chosen_s]))
+
+    def update() -> Losses:
+        x_s, x_t = look(data.x_s[chosen_s]), look(data.x_t[method.batch_t])
+        return _stacked(method.update(x_s, data.y_s[chosen_s], x_t))
+
+    def new_steps(step: Callable[[], Losses]) -> Stepper:
+        able = make_capturable(method.optimizers, device) and getattr(method, "capturable", True)
+        return Stepper(step, capture=capture and able)
+
+    steps = new_steps(pretrain if done < schedule.pretrain_steps else update)
+    unread: list[Losses] = []
     with tqdm(total=total, initial=done, disable=not progress, desc="train", unit="step", mininterval=0.5) as bar:
         for now in range(done, total):
             adapted = now - schedule.pretrain_steps  # adaptation steps already taken; negative while pre-training
@@ -128,22 +150,33 @@ def fit(
                 method.finish_pretraining()
             if schedule.starts_stage(adapted):
                 method.start_stage()
-            chosen = source[now].to(device)
-            x_s, y_s = look(data.x_s[chosen]), data.y_s[chosen]
-            try:
-                if adapted < 0:
-                    losses = method.pretrain(x_s, y_s)
+            if adapted == 0 or schedule.starts_stage(adapted):
+                steps = new_steps(update)
+            chosen_s.copy_(source[now])
+            if adapted >= 0:
+                method.batch_t.copy_(target[adapted])
+                if isinstance(method.progress, Tensor):
+                    method.progress.fill_(adapted / schedule.steps)
                 else:
-                    method.progress, method.batch_t = adapted / schedule.steps, target[adapted].to(device)
-                    _set_learning_rates(method, schedule.rate(adapted))
-                    losses = method.update(x_s, y_s, look(data.x_t[method.batch_t]))
+                    method.progress = adapted / schedule.steps
+                set_learning_rates(method.optimizers, schedule.rate(adapted))
+            try:
+                names, losses = steps()
             except torch.OutOfMemoryError as error:
                 raise TrainingError(
                     f"Expected a step on 2 x {schedule.batch_size} images to fit into the memory of {device}, found "
                     f"that it does not (step {now + 1} of {total}): choose a smaller batch_size."
                 ) from error
-            row = {"step": now + 1, **_finite(losses, now + 1, total)}
-            if now % schedule.log_every == 0 or now + 1 == total:
+            unread.append((names, losses.clone()))  # a graph writes the next step's losses into the same tensor
+            is_last = now + 1 == total
+            logs, saves = (
+                now % schedule.log_every == 0 or is_last,
+                (now + 1) % schedule.checkpoint_every == 0 or is_last,
+            )
+            # Reading waits for the device, which would stand still after each step; a CPU has nothing to wait for.
+            if logs or saves or device.type == "cpu":
+                row = _read(unread, now + 1, total)
+            if logs:
                 history.append(row)
                 # Two losses: more push the bar itself out of a notebook's width. The history has them all.
                 shown = [name for name in row if name.startswith("L_")][:2]
@@ -151,14 +184,14 @@ def fit(
                 if on_log is not None:
                     on_log(now + 1, method, row)
             bar.update()
-            if (now + 1) % schedule.checkpoint_every and now + 1 < total:
+            if not saves:
                 continue
             _check_weights(method, now + 1, total)
             if checkpoint is not None:
                 seconds = round(time.perf_counter() - started, 1)
                 parts = [*before.parts, {**(code or {}), "steps": now + 1 - done, "seconds": seconds}]
                 reached = Progress(now + 1, history, parts)
-                save_checkpoint(checkpoint, method, reached, fingerprint, finished=now + 1 == total)
+                save_checkpoint(checkpoint, method, reached, fingerprint, finished=is_last)
     return history
 
 
@@ -166,21 +199,23 @@ def _augmented(x: Tensor) -> Tensor:
     return random_affine(to_input(x))
 
 
-def _set_learning_rates(method: Method, factor: float) -> None:
-    for optimizer in method.optimizers.values():
-        for group in optimizer.param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+def _stacked(losses: dict[str, Tensor]) -> Losses:
+    return list(losses), torch.stack(list(losses.values()))
 
 
-def _finite(losses: dict[str, Tensor], step: int, total: int) -> HistoryRow:
-    """The losses as floats, fetched from the device in one go."""
-    row = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
-    for name, value in row.items():
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"Expected finite losses, found {name} = {value} at step {step} of {total}: "
-                "lower the learning rate or that loss's weight, or look at the images of that batch."
-            )
+def _read(unread: list[Losses], last: int, total: int) -> HistoryRow:
+    """The row of step `last`, fetched with the steps before it that are `unread`, which is emptied; all are checked."""
+    first = last - len(unread) + 1
+    values = torch.cat([losses for _, losses in unread]).tolist()
+    for step, (names, _) in enumerate(unread, first):
+        row, values = {"step": step, **dict(zip(names, values, strict=False))}, values[len(names) :]
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"Expected finite losses, found {name} = {value} at step {step} of {total}: "
+                    "lower the learning rate or that loss's weight, or look at the images of that batch."
+                )
+    unread.clear()
     return row
 
 

@@ -302,6 +302,7 @@ def test_centroid_memory_weakens_the_pull_on_the_newest_codes():
 def test_weight_average_is_its_recursion_and_is_what_is_evaluated():
     decay = 0.8
     method = make(weight_average=decay)
+    method.finish_pretraining()
     expected = None
     for _ in range(4):
         method.update(X_S, Y_S, X_T)
@@ -310,9 +311,9 @@ def test_weight_average_is_its_recursion_and_is_what_is_evaluated():
     average = method.inference_net.state_dict()
     assert all(torch.allclose(average[name].double(), expected[name], atol=1e-6) for name in expected)
     method.eval()
-    assert torch.equal(method.encode(X_T), method.averaged.module.encode(X_T))
+    assert torch.equal(method.encode(X_T), method.averaged.encode(X_T))
     assert not torch.equal(method.encode(X_T), method.net.encode(X_T))
-    assert torch.equal(method.logits(X_T), method.averaged.module(X_T)[1])
+    assert torch.equal(method.logits(X_T), method.averaged(X_T)[1])
 
 
 def test_without_weight_average_the_last_step_is_evaluated():

@@ -124,7 +124,7 @@ def test_the_trainer_says_which_images_a_batch_holds():
             pass
 
         def update(self, x_s, y_s, x_t):
-            seen.append((self.batch_t, x_t))
+            seen.append((self.batch_t.clone(), x_t))
             return {"L": torch.zeros(())}
 
     schedule = preset("mnist", "usps", profile="smoke", batch_size=7, pretrain_steps=0, steps=9)
