@@ -9,8 +9,8 @@ SEEDS = 5
 PAIRS =
 BACKBONE = efficientnet_lite0
 REGIME = frozen
-# One run a core; with GPUs as many as share them: three on one, one on each of several.
-CORES = $(if $(filter 0,$(GPUS)),2,$(if $(filter 1,$(GPUS)),3,$(GPUS)))
+# One run a core; with GPUs as many as share them: six on each.
+CORES = $(if $(filter 0,$(GPUS)),2,$(shell expr 6 '*' $(GPUS)))
 GPUS = 0
 HOLES =
 TABLES := table1 table2 table3 table3-cross table4 table4-no-batch-norm arguments \
@@ -31,7 +31,7 @@ SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
 SWEEP = @trap : INT; $(SNAKEMAKE) $@ || \
 	{ code=$$?; echo "Not finished. What is done stays. With any cause above mended, the same command goes on: make $@" >&2; exit $$code; }
 
-.PHONY: help quickstart all tables notebooks report site test lab lint bench readme
+.PHONY: help quickstart all tables notebooks report site test lab lint bench gpu readme
 .PHONY: $(TABLES) figure2
 
 help: ## List the targets
@@ -77,6 +77,10 @@ bench: $(STAMP) ## Measure speed and memory, of training and of retrieval
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/compiled.py
+
+gpu: $(STAMP) ## Measure a GPU in eight minutes: agreement with the CPU, steps, retrieval, Table 4 (ARGS=--rehearse without one)
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 readme: $(STAMP) ## Fill tables and times in README and notebooks from results/
 	$(BIN)/python docs/fill_numbers.py

@@ -122,12 +122,6 @@ def unfused_optimizers(method: IGAN) -> IGAN:
     return method
 
 
-def compiled_networks(method: IGAN) -> IGAN:
-    for net in (method.net, *((method.g_s, method.g_t, method.d_s, method.d_t) if method.uses_generators else ())):
-        net.compile()
-    return method
-
-
 def measure_step(device: torch.device, rounds: int) -> dict[str, float]:
     works = {"step": update(new_method(device), device), "bare": bare_passes(new_method(device), device)}
     times = alternate(works, device, rounds)
@@ -139,7 +133,7 @@ def measure_step(device: torch.device, rounds: int) -> dict[str, float]:
     }
 
 
-def measure_variants(device: torch.device, rounds: int, with_compile: bool) -> dict[str, float]:
+def measure_variants(device: torch.device, rounds: int) -> dict[str, float]:
     """Median time of each variant over that of the step as it is; below 1 is faster."""
     methods = {
         "as it is": new_method(device),
@@ -149,8 +143,6 @@ def measure_variants(device: torch.device, rounds: int, with_compile: bool) -> d
         "bf16 autocast": new_method(device, precision="bf16"),
         "without L_a and L_1 (no generators)": new_method(device, losses=("c", "s", "h")),
     }
-    if with_compile:
-        methods["torch.compile of the networks"] = compiled_networks(new_method(device))
     times = alternate({name: update(method, device) for name, method in methods.items()}, device, rounds)
     base = times.pop("as it is")
     return {name: statistics.median(t / b for t, b in zip(ts, base, strict=True)) for name, ts in times.items()}
@@ -210,7 +202,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30, help="measurements of each kind (default 30)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
-    parser.add_argument("--compile", action="store_true", help="also try torch.compile (minutes)")
     parser.add_argument("--skip-quickstart", action="store_true", help="leave out the quickstart (minutes)")
     parser.add_argument("--losses-only", action="store_true", help="measure Table 4's steps alone, keep what is there")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "benchmarks.json", help="where to write")
@@ -230,7 +221,7 @@ def main() -> None:
         device = pick_device(name)
         step = measure_step(device, arguments.rounds)
         print(f"{name}: step {step['step_ms']:.1f} ms, bare passes {step['bare_ms']:.1f} ms, ratio {step['ratio']:.2f}")
-        variants = measure_variants(device, arguments.rounds, arguments.compile)
+        variants = measure_variants(device, arguments.rounds)
         for variant, ratio in variants.items():
             print(f"  {variant}: {ratio:.2f} of the step's time")
         found[name] = {"step": step, "variants": variants, "losses_ms": measure_losses(device, arguments.rounds)}

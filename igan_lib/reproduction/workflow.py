@@ -141,11 +141,11 @@ class Sweep(BaseModel):
 
     @property
     def slots(self) -> int:
-        """How many runs share a device: three where there is only one, which small networks do not fill.
+        """How many runs share a device: six, which made the most steps a second on an H200 (`benchmarks/gpu.py`).
 
         A run that fine-tunes a backbone has a device to itself.
         """
-        return self.runs_per_gpu or (3 if self.gpus == 1 and self.regime == "frozen" else 1)
+        return self.runs_per_gpu or (6 if self.regime == "frozen" else 1)
 
     def devices(self) -> dict[str, int]:
         """Run name -> number of the device that it is sent to, from 0; empty without `gpus`.

@@ -272,9 +272,9 @@ def test_devices_get_equal_shares_of_a_seed_and_none_a_pair(gpus, pairs):
         assert used == set(range(gpus))
 
 
-def test_without_devices_none_is_dealt_and_slots_follow_their_number():
+def test_without_devices_none_is_dealt_and_slots_may_be_given():
     assert sweep().devices() == {}
-    assert [sweep(gpus=n).slots for n in (1, 2)] == [3, 1]
+    assert [sweep(gpus=n).slots for n in (1, 2)] == [6, 6]
     assert [sweep(gpus=n, runs_per_gpu=2).slots for n in (1, 2)] == [2, 2]
 
 
@@ -412,5 +412,5 @@ def test_the_log_of_a_failed_run_is_what_a_list_can_tell(tmp_path, capsys):
 
 
 def test_a_run_that_finetunes_has_a_device_to_itself():
-    assert [make_sweep({"gpus": 1, "regime": regime}).slots for regime in ("frozen", "finetuned")] == [3, 1]
+    assert [make_sweep({"gpus": 1, "regime": regime}).slots for regime in ("frozen", "finetuned")] == [6, 1]
     assert make_sweep({"gpus": 1, "regime": "finetuned", "runs_per_gpu": 2}).slots == 2

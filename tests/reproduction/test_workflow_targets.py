@@ -76,7 +76,7 @@ def test_make_calls_snakemake_with_its_variables(target):
     given = dict(word.split("=") for word in words[words.index("--config") + 1 : -2])
     own = {"holes": True} if target == "notebooks" else {}
     assert make_sweep(given | {"pairs": None}) == make_sweep(own) and given["pairs"] == ""
-    assert [last_line(f"GPUS={gpus}")[4] for gpus in (0, 1, 4)] == ["2", "3", "4"]
+    assert [last_line(f"GPUS={gpus}")[4] for gpus in (0, 1, 4)] == ["2", "6", "24"]
     words = last_line("PROFILE=quick", "SEEDS=2", f"PAIRS={GOOD}", "CORES=4", "GPUS=1", "ARGS=--dry-run")
     assert words[4] == "4" and words[-3] == "--dry-run"
     given = dict(word.split("=") for word in words[words.index("--config") + 1 : -3])
