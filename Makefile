@@ -65,8 +65,9 @@ site: $(STAMP) ## Make static pages of docs, executed notebooks and report, to b
 test: $(STAMP) ## Run the whole test suite (ARGS="-k losses" for a part, ARGS="-n 0" in one process)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lab: $(STAMP) ## Open the notebooks in JupyterLab
-	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(ARGS)
+lab: $(STAMP) ## Open your own copy of the notebooks, in the folder own, in JupyterLab
+	$(BIN)/python notebooks/tools/own_copy.py own
+	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/own/notebooks $(ARGS)
 
 lint: $(STAMP) ## Check style and format of code and notebooks
 	$(BIN)/python -m ruff check .

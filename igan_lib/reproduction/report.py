@@ -46,6 +46,8 @@ CURVES = {
     "retrieval_protocols": "Mean average precision against accuracy, in both protocols",
 }
 KINDS = {"png": "image/png", "svg": "image/svg+xml"}
+FULL = 9.0  # inches of a picture that takes the page's whole width (`plots.style.WIDTH`)
+PNG_DPI = 200  # as in plots/igan.mplstyle
 
 
 def write_report(sweep: Sweep) -> list[OpenStudy]:
@@ -118,16 +120,26 @@ def _grid(cells: pd.DataFrame) -> dict[str, Any]:
     return {"columns": list(cells.columns), "rows": list(zip(cells.index, cells.values.tolist(), strict=True))}
 
 
-def pictures(names: dict[str, str], folder: Path) -> list[tuple[str, str]]:
-    """Caption and data URI of the pictures that are there, each in the smaller of its two formats."""
+def pictures(names: dict[str, str], folder: Path) -> list[dict[str, str | int]]:
+    """Of the pictures that are there: caption, data URI of the smaller format, and share of the page's width."""
     found = []
     for name, caption in names.items():
         files = [path for kind in KINDS if (path := folder / f"{name}.{kind}").exists()]
         if files:
             path = min(files, key=lambda path: path.stat().st_size)
             data = base64.b64encode(path.read_bytes()).decode()
-            found.append((caption, f"data:{KINDS[path.suffix[1:]]};base64,{data}"))
+            uri = f"data:{KINDS[path.suffix[1:]]};base64,{data}"
+            found.append({"caption": caption, "uri": uri, "share": min(100, round(100 * _inches(path) / FULL))})
     return found
+
+
+def _inches(path: Path) -> float:
+    """The width of a picture; of an SVG that does not tell its own, the page's."""
+    data = path.read_bytes()
+    if path.suffix == ".png":
+        return int.from_bytes(data[16:20]) / PNG_DPI
+    told = re.search(rb'<svg[^>]* width="([\d.]+)pt"', data)
+    return float(told[1]) / 72 if told else FULL
 
 
 def provenance_lines(results: Iterable[RunResult]) -> list[tuple[str, str]]:

@@ -40,13 +40,15 @@ def mean_over(estimates: Iterable[Estimate]) -> Estimate:
 def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
     """One line a cell, in per cent; a cell without runs has n = 0 and the verdict "not run".
 
-    The line "average" of a row stands over the seeds that every cell has. A part of SVHN is in no average, and a table
-    of one pair has none. Last come the paper's rows that are not run here. `runs`: a `results.frame`; only those that
-    are exactly a run of `study` under `profile` count.
+    The line "average" of a row, ours and the paper's, is over the columns that were run, of the seeds that each has. A
+    part of SVHN is in no average, and a table of one pair has none. Last come the paper's rows that are not run here.
+    `runs`: a `results.frame`; only those that are exactly a run of `study` under `profile` count.
     """
-    lines, averaged = [], [pair for pair in study.pairs if pair != S_M_PART]
-    for row in study.rows:
-        cells = {pair: study.cell(runs, row, pair, profile) for pair in study.pairs}
+    found = [(row, {pair: study.cell(runs, row, pair, profile) for pair in study.pairs}) for row in study.rows]
+    lines, counted = [], [pair for pair in study.pairs if pair != S_M_PART]
+    averaged = [pair for pair in counted if any(cells[pair].n for _, cells in found)]
+    averaged = averaged if len(averaged) > 1 else counted
+    for row, cells in found:
         named = [(column(pair), cell, study.cell(runs, row, pair, profile, TOLD_APART)) for pair, cell in cells.items()]
         if len(averaged) > 1:
             named.append((AVERAGE, mean_over(cells[pair] for pair in averaged), Estimate({})))
@@ -94,7 +96,8 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
     """A `study_table` for reading: one line a method, then the paper's; one column a pair; cells as text.
 
     A cell is "mean (95 % interval) n=..." and, where L_a is on, D's real/fake accuracy. The paper's is its number and,
-    where ours stands above it, "(difference of ours, verdict)". A hole is "not run" or, of the paper's, "not printed".
+    where ours stands above it, "(difference of ours, verdict)"; where none of a row is comparable, its name says so. A
+    hole is "not run" or, of the paper's, "not printed".
     """
     columns = list(dict.fromkeys(table["column"]))
     papers = set(table.loc[table["paper"].notna(), "column"]) - {AVERAGE}
@@ -104,10 +107,16 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
         if (rows["verdict"] != PRINTED).all():
             lines[method] = [_cell(by_column.loc[name], name) for name in columns]
         if by_column["paper"].notna().any():
-            printed = [_printed(by_column.loc[name]) for name in columns]
+            alike = set(rows.loc[rows["n"].gt(0), "verdict"]) == {"not comparable"}
+            printed = [_printed(by_column.loc[name], with_verdict=not alike) for name in columns]
             empty = ["not printed" if name in papers else "" for name in columns]
-            lines[f"{method}, paper"] = [text or hole for text, hole in zip(printed, empty, strict=True)]
+            label = f"{method}, paper{' (not comparable)' if alike else ''}"
+            lines[label] = [text or hole for text, hole in zip(printed, empty, strict=True)]
     heads = [name.replace("->", " → ") for name in columns]
+    counted = [(name, head) for name, head in zip(columns, heads, strict=True) if name != column(S_M_PART)]
+    run = [head for name, head in counted if name != AVERAGE and table.loc[table["column"].eq(name), "n"].any()]
+    if AVERAGE in columns and 1 < len(run) < len(counted) - 1:
+        heads[columns.index(AVERAGE)] = f"{AVERAGE} of {' and '.join(run)}"
     return pd.DataFrame.from_dict(lines, orient="index", columns=heads).rename_axis("method")
 
 
@@ -119,10 +128,11 @@ def _cell(line: pd.Series, name: str) -> str:
     return f"{line['mean']:.1f}{spread} n={line['n']}{told_apart}"
 
 
-def _printed(line: pd.Series) -> str:
+def _printed(line: pd.Series, *, with_verdict: bool) -> str:
     if math.isnan(line["paper"]):
         return ""
-    return f"{line['paper']:.1f}" + (f" ({line['delta']:+.1f}, {line['verdict']})" if line["n"] else "")
+    verdict = f", {line['verdict']}" if with_verdict else ""
+    return f"{line['paper']:.1f}" + (f" ({line['delta']:+.1f}{verdict})" if line["n"] else "")
 
 
 def wide_differences(table: pd.DataFrame) -> pd.DataFrame:

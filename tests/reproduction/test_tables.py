@@ -48,15 +48,22 @@ def test_what_d_tells_apart_stands_beside_a_row_whose_runs_have_it():
     assert shown["mnist → usps"] == "95.5 n=2, D 72 %" and shown["usps → mnist"] == "97.0 n=1"
 
 
-def test_an_average_needs_every_column_but_that_of_a_part_of_svhn():
-    found = results("table1", "igan", M_U, [90, 91, 92]) + results("table1", "igan", U_M, [80, 82])
-    assert cell(study_table(STUDIES["table1"], frame(found), "cpu"), "igan", "average").n == 0
+def test_an_average_is_over_every_column_that_was_run_but_that_of_a_part_of_svhn():
+    found = results("table1", "igan", M_U, [90, 91, 92]) + results("table1", "igan", S_M_PART, [1, 1, 1])
+    table = study_table(STUDIES["table1"], frame(found), "cpu")
+    assert cell(table, "igan", "average").n == 0 and "average" in wide(table)  # of one column there is none
+    found += results("table1", "igan", U_M, [80, 82]) + results("table1", "igan+", M_U, [93, 94])
+    table = study_table(STUDIES["table1"], frame(found), "cpu")
+    line = cell(table, "igan", "average")
+    assert (line.n, line.mean, line.paper) == (2, 85.75, pytest.approx((96.8 + 97.8) / 2))
+    assert cell(table, "igan+", "average").n == 0 and cell(table, "MSTN", "average").paper != 92.9
+    assert cell(table, "ADDA", "average").paper == pytest.approx((89.4 + 90.1) / 2)
+    assert wide(table).columns[-1] == "average of mnist → usps and usps → mnist"
     found += results("table1", "igan", S_M, [70, 71, 72])
     line = cell(study_table(STUDIES["table1"], frame(found), "cpu"), "igan", "average")
     assert (line.n, line.mean) == (2, pytest.approx(np.mean([90, 80, 70, 91, 82, 71])))
     assert line.paper == pytest.approx((95.6 + 96.8 + 97.8) / 3)
-    found += results("table1", "igan", S_M_PART, [1, 1, 1])
-    assert cell(study_table(STUDIES["table1"], frame(found), "cpu"), "igan", "average").mean == line.mean
+    assert wide(study_table(STUDIES["table1"], frame(found), "cpu")).columns[-1] == "average"
 
 
 def test_other_profiles_settings_and_versions_do_not_count():
@@ -75,6 +82,9 @@ def test_another_backbone_is_not_comparable_and_suh_says_why():
     assert cell(table, "igan", "amazon->webcam").verdict == "not comparable"
     assert "trained on the images that are queried" in STUDIES["table3"].row("SuH").reason
     assert "frozen efficientnet" in STUDIES["table3"].row("igan").reason
+    shown = wide(table)
+    assert shown.loc["igan, paper (not comparable)", "amazon → webcam"] == "73.8 (+21.2)"
+    assert shown.loc["NoDA, paper", "amazon → webcam"] == "51.1"  # nothing of ours stands above it
     cross = study_table(STUDIES["table3-cross"], frame(results("table3-cross", "igan", A_W, VALUES)), "cpu")
     assert cross["paper"].isna().all()  # another protocol: the paper prints nothing
 
