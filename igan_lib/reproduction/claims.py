@@ -82,7 +82,7 @@ def claim_verdicts(
 
 
 def summarize(own: pd.DataFrame) -> str:
-    """The parts of a claim as text; of many those with the claim's verdict, and how many have which."""
+    """The parts of a claim as text, with "; " between two; of many parts, how many have which verdict."""
     if len(set(own["verdict"])) == 1 and own["verdict"].iloc[0] == "not run":
         return "not run"
     texts = [f"{line.text} [{_why(line)}]" for line in own.itertuples() if line.n]
@@ -94,7 +94,7 @@ def summarize(own: pd.DataFrame) -> str:
 
 
 def _why(line) -> str:
-    return f"{line.verdict}: {line.reason}" if line.verdict == "not comparable" else line.verdict
+    return f"{line.verdict}: {line.reason.replace('; ', ', ')}" if line.verdict == "not comparable" else line.verdict
 
 
 def claims_about(study: str, runs: pd.DataFrame, profile: str, studies: Mapping[str, Study]) -> pd.DataFrame:

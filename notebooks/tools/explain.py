@@ -43,6 +43,15 @@ def text_table(frame: pd.DataFrame) -> Styler:
     return frame.style.hide(axis="index").set_table_styles([left]).format(thousands=",", precision=1)
 
 
+def claim_list(claims: pd.DataFrame) -> Markdown:
+    """The claims of `claims.claim_verdicts`: the verdict, the paper's sentence, then a difference a line."""
+    lines = []
+    for claim in claims.itertuples():
+        lines += [f"**{claim.verdict.capitalize()}**, Section {claim.section}, n = {claim.n}", f"> {claim.sentence}"]
+        lines.append("\n".join(f"- {part}" for part in claim.numbers.split("; ")))
+    return Markdown("\n\n".join(lines).replace("_", r"\_"))
+
+
 @torch.no_grad()
 def layer_table(module: nn.Module, x: Tensor) -> pd.DataFrame:
     """The layers of `module` in the order in which `x` passes them: layer, output shape of one item, parameters.

@@ -8,6 +8,7 @@ import textwrap
 import pandas as pd
 import pytest
 import torch
+from claim_makers import results
 from method_makers import one_sentence
 from torch import nn
 
@@ -16,8 +17,12 @@ from igan_lib.method import losses
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
 from igan_lib.method.networks import Discriminator, FourConvEncoder, Generator, LeNetEncoder
+from igan_lib.reproduction.claims import claim_verdicts
+from igan_lib.reproduction.results import frame
+from igan_lib.reproduction.studies import A_W
 from igan_lib.training.schedule import Schedule
 from tools.explain import (
+    claim_list,
     count_parameters,
     defaults_table,
     few_lines,
@@ -168,3 +173,16 @@ def test_text_table_shows_whole_texts():
 def test_numbers_have_thousands_and_one_decimal():
     page = text_table(pd.DataFrame({"n": [25000], "x": [0.123]}, index=["hidden"])).to_html()
     assert "25,000" in page and ">0.1<" in page and "hidden" not in page and ">n<" in page
+
+
+def test_a_claim_is_its_verdict_its_sentence_and_a_difference_a_line():
+    runs = frame(results("table3", "igan", A_W, [80.0, 81.0]) + results("table3", "SuH", A_W, [90.0, 92.0]))
+    decided = claim_verdicts(runs)
+    blocks = claim_list(decided).data.split("\n\n")
+    assert len(blocks) == 3 * len(decided)
+    for claim, head, sentence, parts in zip(decided.itertuples(), blocks[::3], blocks[1::3], blocks[2::3], strict=True):
+        assert head == f"**{claim.verdict.capitalize()}**, Section {claim.section}, n = {claim.n}"
+        assert sentence == "> " + claim.sentence.replace("_", r"\_")
+        assert all(line.startswith("- ") and line.count("[") <= 1 for line in parts.splitlines())
+    supervised = blocks[3 * decided["claim"].tolist().index("3-supervised") + 2].splitlines()
+    assert len(supervised) == 2 and supervised[0].count("amazon → webcam") == 1 and "queried, frozen" in supervised[0]
