@@ -25,8 +25,9 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
+from igan_lib.checkout import ROOT
 from igan_lib.errors import ConfigError, IganError
-from igan_lib.files import ROOT, write_text
+from igan_lib.files import write_text
 
 REPORT = "report.html"
 WIDGET = "application/vnd.jupyter.widget-view+json"

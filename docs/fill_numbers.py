@@ -21,10 +21,11 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
+from igan_lib.checkout import ROOT
 from igan_lib.errors import ConfigError, IganError
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.result import RunResult
-from igan_lib.files import ROOT, write_text
+from igan_lib.files import write_text
 from igan_lib.reproduction.claims import claim_verdicts
 from igan_lib.reproduction.results import SECONDS, frame, read_results, values
 from igan_lib.reproduction.studies import STUDIES, column

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from igan_lib.checkout import IS_CHECKOUT, ROOT
 from igan_lib.errors import ConfigError, IganError, Interrupted, NotebookError, TrainingError
 
 # As in `studies.STUDIES`, which loads pandas: help comes at once.
 TABLES = "table1, table2, table3, table3-cross, retrieval-digits, retrieval-digits-cross, code-length, table4, "
 TABLES += "table4-no-batch-norm or arguments"
-ROOT = Path(__file__).resolve().parent.parent  # igan_lib.files has it too, and loads a package that may be missing
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -233,6 +233,11 @@ def _end_tidily() -> None:
 def _quickstart(arguments: argparse.Namespace) -> None:
     from igan_lib.experiment.notebooks import execute, parse_parameters
 
+    if not IS_CHECKOUT:
+        raise ConfigError(
+            "Expected the project's folder with its notebooks, found the installed package, which has none: clone the "
+            "project and work there, or call igan run."
+        )
     notebook = ROOT / "notebooks" / "00_quickstart.ipynb"
     parameters = parse_parameters(arguments.parameters, notebook)
     # The notebook's own defaults, and read as it reads them: from its folder.

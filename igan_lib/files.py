@@ -10,8 +10,6 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).resolve().parent.parent  # of the checkout, with its notebooks and results
-
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:

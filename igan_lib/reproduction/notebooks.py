@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from igan_lib.files import ROOT
+from igan_lib.checkout import ROOT
 from igan_lib.reproduction.studies import STUDIES
 
 FOLDERS, OFFICE_CHOICE = ("results", "figures"), ("backbone", "regime")

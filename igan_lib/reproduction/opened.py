@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from igan_lib.checkout import ROOT
 from igan_lib.experiment.result import RunResult
-from igan_lib.files import ROOT, write_text
+from igan_lib.files import write_text
 from igan_lib.reproduction import tables
 from igan_lib.reproduction.claims import claims_about
 from igan_lib.reproduction.results import SECONDS, frame, read_results, setting

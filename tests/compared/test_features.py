@@ -10,12 +10,12 @@ import torch
 from feature_makers import clustered_features
 from method_makers import one_sentence
 
+from igan_lib.checkout import ROOT
 from igan_lib.compared.ba import BA
 from igan_lib.compared.interface import record, subsample
 from igan_lib.compared.itq import ITQ
 from igan_lib.compared.uh_bdnn import UHBDNN
 from igan_lib.errors import TrainingError
-from igan_lib.files import ROOT
 
 
 def small_methods():

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -240,3 +241,38 @@ def test_quickstart_prints_the_row_and_the_paths_of_what_it_trained(tmp_path, ca
     assert (tmp_path / "results" / "quickstart.md").read_text() in printed
     for path in (tmp_path / "results" / "00_quickstart.ipynb", *(tmp_path / "figures").glob("*.png")):
         assert os.path.relpath(path) in printed
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The package as an installation has it: among others, without the project's folder."""
+    site = tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "igan_lib", site / "igan_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    return site
+
+
+def call_installed(site, folder, *words):
+    environment = os.environ | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "igan_lib", *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+
+
+def test_an_installed_package_writes_to_the_working_folder(installed, tmp_path):
+    before = sorted(installed.rglob("*"))
+    for words in (["table", "table4", "--profile", "smoke"], ["report", "--profile", "smoke"]):
+        done = call_installed(installed, tmp_path, *words)
+        assert done.returncode == 0, done.stderr
+    written = {path.name for path in (tmp_path / "results").rglob("*") if path.is_file()}
+    assert {"report.html", "table4.csv", "claims.csv"} <= written
+    assert sorted(installed.rglob("*")) == before
+    code = "from igan_lib.experiment.result import result_path; from igan_lib import preset; import igan_lib\n"
+    code += "print(igan_lib.__file__, result_path(preset('mnist5k', 'digits')))"
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    file, result = done.stdout.split()
+    assert file.startswith(str(installed)) and (tmp_path / result).parent == tmp_path / "results" / "runs"
+
+
+def test_an_installed_package_says_that_notebooks_need_the_project(installed, tmp_path):
+    done = call_installed(installed, tmp_path, "quickstart")
+    assert done.returncode == 2 and "clone the project" in done.stderr and "Traceback" not in done.stderr

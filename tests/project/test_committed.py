@@ -2,7 +2,7 @@
 
 import pytest
 
-from igan_lib.files import ROOT
+from igan_lib.checkout import ROOT
 from igan_lib.reproduction.opened import OpenStudy
 from igan_lib.reproduction.report import write_report
 from igan_lib.reproduction.results import read_results

@@ -19,7 +19,7 @@ FILES = {path.relative_to(LIBRARY).as_posix(): path for path in sorted(LIBRARY.r
 TOOLS = sorted((ROOT / "notebooks" / "tools").glob("*.py"))  # of single notebooks
 # A part may import from the lines above its own, and from itself. Those in one line are siblings.
 ORDER = (
-    ("errors", "files"),
+    ("checkout", "errors", "files"),
     ("data", "method", "retrieval"),
     ("training", "compared"),
     ("experiment",),

@@ -8,9 +8,9 @@ import nbformat
 import pytest
 from fill_numbers import fill_text
 
+from igan_lib.checkout import ROOT
 from igan_lib.cli import _parser
 from igan_lib.experiment.presets import preset
-from igan_lib.files import ROOT
 from igan_lib.reproduction.opened import open_study
 from igan_lib.reproduction.results import frame, read_results, values
 from igan_lib.reproduction.studies import STUDIES
