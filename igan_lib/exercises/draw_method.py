@@ -18,7 +18,7 @@ def pair_of_codes(hash_loss: Function) -> Figure:
     agree = np.arange(bits + 1)
     fig, axes = new_figure(size=(0.6 * WIDTH, HEIGHT))
     ax = axes[0, 0]
-    for labels, name, colour in (((0, 0), "equal labels", SOURCE_COLOUR), ((0, 1), "different labels", TARGET_COLOUR)):
+    for labels, colour in (((0, 0), SOURCE_COLOUR), ((0, 1), TARGET_COLOUR)):
         values = []
         for count in agree:
             second = torch.ones(bits, dtype=torch.float64)
@@ -26,7 +26,8 @@ def pair_of_codes(hash_loss: Function) -> Figure:
             u = torch.stack([torch.ones(bits, dtype=torch.float64), second])
             values.append(float(hash_loss(u, torch.tensor(labels))))
         ax.plot(agree, values, "o-", color=colour, markersize=3.5, clip_on=False)
-        ax.annotate(name, (agree[4], values[4]), xytext=(9, 0), textcoords="offset points", color=colour, va="center")
+    ax.text(5.5, 1.05, "equal labels", color=SOURCE_COLOUR)
+    ax.text(11.5, 1.3, "different labels", color=TARGET_COLOUR, ha="right")
     ax.set(title="Loss of two codes", xlabel="bits that agree, of 16", xlim=(0, bits), ylim=(0, 2.05))
     ax.set_xticks([0, 4, 8, 12, 16])
     return fig
@@ -43,8 +44,8 @@ def way_to_the_corners(quantization: Function) -> Figure:
         axes[0].plot(entries[part], values[part], color=SOURCE_COLOUR)
         axes[0].plot(entries[part], slopes[part], color=TARGET_COLOUR)
     axes[0].axhline(0, color=INK, linewidth=0.6)
-    axes[0].text(-0.55, 0.16, "loss", color=SOURCE_COLOUR)
-    axes[0].text(-0.5, 0.62, "its gradient", color=TARGET_COLOUR)
+    axes[0].text(0.45, 0.22, "loss", color=SOURCE_COLOUR)
+    axes[0].text(-0.95, 0.7, "its gradient", color=TARGET_COLOUR)
     axes[0].set(title="One entry", xlabel="u", xlim=(-1, 1))
     u = uniform(torch.Generator().manual_seed(0), 40, 1).squeeze(1)
     path = [u.numpy()]
@@ -77,8 +78,8 @@ def coverage_and_purity(pseudo_labels: Function) -> Figure:
         ax.axvline(0.9, color=INK, linewidth=0.8, linestyle=":")
         ax.set(title=title, xlabel="threshold T", xlim=(0.2, 1), ylim=(0, 103))
     axes[0].set_ylabel("% of images")
-    axes[0].text(0.23, 100, "labelled (coverage)", color=SOURCE_COLOUR, fontsize=9, va="top")
-    axes[0].text(0.23, 48, "of these right (purity)", color=TARGET_COLOUR, fontsize=9, va="top")
+    axes[0].text(0.76, 34, "labelled (coverage)", color=SOURCE_COLOUR, fontsize=9, ha="right")
+    axes[0].text(0.23, 67, "of these right (purity)", color=TARGET_COLOUR, fontsize=9, va="top")
     axes[0].text(0.89, 4, "T = 0.9", color=INK, fontsize=9, ha="right")
     return fig
 
@@ -120,7 +121,7 @@ def crosswise_images(crosswise: Function) -> Figure:
     drawn = crosswise(data["u_s"], data["u_t"], generator("s"), generator("t"))
     rows = {"$x^s$": data["x_s"], "x_ss": drawn["x_ss"], "x_st": drawn["x_st"]}
     rows |= {"$x^t$": data["x_t"], "x_tt": drawn["x_tt"], "x_ts": drawn["x_ts"]}
-    fig, (axes,) = new_figure(1, 2, size=(WIDTH, 2.1))
+    fig, (axes,) = new_figure(1, 2, size=(WIDTH, 2.5), gridspec_kw={"wspace": 0.05})
     for ax, names, title in zip(axes, (list(rows)[:3], list(rows)[3:]), ("Source codes", "Target codes"), strict=True):
         ax.imshow(np.block([[*rows[name]] for name in names]), cmap="gray", interpolation="nearest")
         bare(ax)
@@ -149,7 +150,7 @@ def two_wishes(game: Function) -> Figure:
     axes[0].text(0.1, 2.6, "D", color=SOURCE_COLOUR)
     axes[0].text(0.86, 2.6, "G", color=TARGET_COLOUR)
     axes[1].text(0.1, 2.6, "D", color=SOURCE_COLOUR)
-    axes[1].text(0.5, 4.25, "G: a wrong class is no success", color=TARGET_COLOUR, ha="center")
+    axes[1].text(0.5, 4.05, "G: a wrong class is no success", color=TARGET_COLOUR, ha="center")
     return fig
 
 

@@ -34,8 +34,8 @@ LEAK_CARDS = ChoiceExercise(
     },
     hints=(
         "Ask of each card: could someone who has no target label at all do this?",
-        "A leak is a choice that looks at target labels. Choosing an epoch, a seed or a setting are such choices; "
-        "using images alone is not.",
+        "Every choice that looks at target labels is a leak, whether of an epoch, a seed or a setting. Using images "
+        "alone is none.",
         "Three of the five cards leak.",
     ),
     right="A, C and E choose by target labels. In use there are none, so their numbers can't be had.",
