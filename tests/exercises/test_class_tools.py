@@ -2,7 +2,9 @@
 
 import importlib
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -224,6 +226,43 @@ def test_a_slide_without_its_picture_is_a_sentence(tmp_path):
     with pytest.raises(NotebookError, match=r"Expected the picture figures/gone\.png of slides\.ipynb, found none"):
         make_slides.make(tmp_path / "slides.html", tmp_path / "slides.ipynb")
     assert not (tmp_path / "slides.html").exists()
+
+
+# make install-from, with a stand-in for Python that notes its calls
+
+FAKE_PYTHON = """#!/bin/sh
+echo "$@" >> {log}
+case "$*" in "-m venv --clear .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;; esac
+"""
+
+
+@pytest.fixture
+def install_from(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / "python"
+    python.write_text(FAKE_PYTHON.format(log=tmp_path / "log"))
+    python.chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "VENV")}
+
+    def run(wheels):
+        command = ["make", "install-from", f"WHEELS={wheels}", f"PYTHON={python}"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+
+    return run
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_install_from_a_folder_asks_no_index_and_tests_itself(install_from, tmp_path):
+    folder = tmp_path / "my wheels"
+    folder.mkdir()
+    refused = install_from(folder)
+    assert refused.returncode != 0 and f"Expected wheels in {folder}, found none: name the folder" in refused.stderr
+    assert not (tmp_path / ".venv").exists()
+    (folder / "a-1-py3-none-any.whl").touch()
+    assert install_from(folder).returncode == 0
+    calls = (tmp_path / "log").read_text().splitlines()
+    assert f"-m pip install --no-index --find-links {folder} -e ." in calls
+    assert calls[-1] == "-m igan_lib.exercises --selftest"
 
 
 # the questions of the numbered notebooks
