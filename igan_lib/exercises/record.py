@@ -20,15 +20,15 @@ class Entry:
 
 
 class Record:
-    """Entries by name. A file `FILE` that is there is read at first use and kept up to date.
+    """Entries by name, shared by the notebooks of one folder through a file there.
 
-    An exercise's minutes run from the start, or from when the exercise before was done, until it is right.
+    `FILE`, where it exists, is read before each try and written after it. An exercise's minutes run from the start, or
+    from when the exercise before was done, until it is right.
     """
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self._since = time.monotonic()
-        self._read = False
 
     def take(self, name: str, right: bool) -> None:
         """Count a try of `name`; what is done stays done."""
@@ -43,10 +43,7 @@ class Record:
             self.write()
 
     def read(self) -> None:
-        """Take over what an earlier kernel wrote into the working folder; a damaged file counts as none."""
-        if self._read:
-            return
-        self._read = True
+        """Take over what the file says; a damaged one counts as none."""
         try:
             stored = json.loads(FILE.read_text(encoding="utf-8"))
             self.entries |= {str(name): Entry(**values) for name, values in stored.items()}

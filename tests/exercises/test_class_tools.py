@@ -113,6 +113,20 @@ def test_progress_is_kept_in_a_file_for_the_next_kernel(record, monkeypatch, cap
     assert set(json.loads((tmp_path / FILE).read_text())) == {"quantization", "predict_00_1", "hash_loss"}
 
 
+def test_two_kernels_of_one_folder_share_the_file(record, monkeypatch, tmp_path):
+    progress(keep=True)
+    other = Record()
+    other.read()
+    asking.check("quantization", EXERCISES["quantization"].reference)
+    other.take("hash_loss", True)
+    asking.check("hash_loss", lambda u, y: u)
+    stored = json.loads((tmp_path / FILE).read_text())
+    assert {name: (entry["tries"], entry["done"]) for name, entry in stored.items()} == {
+        "quantization": (1, True),
+        "hash_loss": (2, True),
+    }
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"hash_loss": {"times": 3}}', '{"hash_loss": 1}', "\x00"])
 def test_a_damaged_file_counts_as_none(record, capsys, tmp_path, text):
     (tmp_path / FILE).write_text(text)
