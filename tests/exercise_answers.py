@@ -1,4 +1,4 @@
-"""Wrong answers as a learner would write them, by exercise and by the name of the misconception; in plain Python."""
+"""Answers as a learner would write them, in plain Python: wrong ones, by their name, and right ones."""
 
 import math
 from statistics import fmean, stdev
@@ -44,7 +44,7 @@ def quantization_to_zero_one(u):
 
 
 def quantization_sum(u):
-    return sum((entry - math.copysign(1, entry)) ** 2 for entry in u.flatten()) / 2
+    return sum((entry - torch.sign(entry.detach())) ** 2 for entry in u.flatten()) / 2
 
 
 def quantization_to_one(u):
@@ -292,6 +292,51 @@ def sides_both(protocol, u_t, y_t, u_s, y_s):
     return u_t, y_t, torch.cat((u_s, u_t)), torch.cat((y_s, y_t)), False
 
 
+def centroids_right(centroids, u, y, keep):
+    moved = [c if not (y == k).any() else keep * c + (1 - keep) * u[y == k].mean(0) for k, c in enumerate(centroids)]
+    return torch.stack(moved)
+
+
+def ap_right(distances, relevant):
+    """The mean over the places that each relevant item may take in its tie, all with the same chance."""
+    total = 0.0
+    for i in np.flatnonzero(relevant):
+        nearer, tied = distances < distances[i], distances == distances[i]
+        first, n, hits = nearer.sum(), tied.sum(), relevant[nearer].sum()
+        others = relevant[tied].sum() - 1
+        for place in range(n):  # of item i within its tie, each with the same chance
+            before = hits + (others * place / (n - 1) if n > 1 else 0)
+            total += (before + 1) / (first + place + 1) / n
+    return total / relevant.sum()
+
+
+def verdict_right(ours, others):
+    d = [a - b for a, b in zip(ours, others, strict=True)]
+    return around(d, T4 * stdev(d) / math.sqrt(5))
+
+
+def statistics_right(batches):
+    count = len(batches)
+    return sum(b.mean(0) for b in batches) / count, sum(b.std(0) ** 2 for b in batches) / count
+
+
+RIGHT = {
+    "leak": lambda curves: fmean(max(row) - row[-1] for row in curves),
+    "hash_loss": lambda u, y: pairs_loss(u, same_label(y)),
+    "quantization": lambda u: sum((abs(entry) - 1) ** 2 for entry in u.flatten()) / 2 / u.numel(),
+    "pseudo_labels": lambda logits, threshold: labels_by(F.softmax(logits, dim=1), 1, threshold),
+    "centroids": centroids_right,
+    "crosswise": lambda u_s, u_t, g_s, g_t: {"x_st": g_t(u_s), "x_ss": g_s(u_s), "x_ts": g_s(u_t), "x_tt": g_t(u_t)},
+    "game": lambda real, y, fake, y_code: (real_term(real, y) + column(fake, -1), real_term(fake, y_code)),
+    "gradients": update(),
+    "hamming": lambda queries, database: bit_counts(queries, database, np.bitwise_xor),
+    "average_precision": ap_right,
+    "five_seeds": verdict_right,
+    "batch_norm": statistics_right,
+    "protocols": lambda protocol, u_t, y_t, u_s, y_s: (
+        (u_t, y_t) + ((u_t, y_t, True) if protocol == "target" else (u_s, y_s, False))
+    ),
+}
 WRONG = {
     "leak": {"mean_curve": gain_mean_curve, "one_best": gain_one_best, "over_the_mean": gain_over_mean},
     "hash_loss": {

@@ -68,13 +68,13 @@ def _judge_choice(exercise: ChoiceExercise, answer: Any) -> Verdict:
         return Verdict("not started", NOT_STARTED)
     except Exception as error:
         return Verdict("wrong", _stopped(answer, error))
-    if answer is ... or (isinstance(answer, str) and answer in ("", "?")):
-        return Verdict("not started", NOT_STARTED)
-    letters = answer if isinstance(answer, set | frozenset | list | tuple) else [answer]
-    known = {letter.lower() for letter in exercise.choices}
     asked = f"one letter of {', '.join(exercise.choices)}"
     if not exercise.single:
         asked = f'a set of letters of {", ".join(exercise.choices)}, such as {{"{exercise.choices[0]}"}}'
+    if answer is ... or (isinstance(answer, str) and answer in ("", "?")):
+        return Verdict("not started", f"Answer with {asked}.")
+    letters = answer if isinstance(answer, set | frozenset | list | tuple) else [answer]
+    known = {letter.lower() for letter in exercise.choices}
     if not all(isinstance(letter, str) and letter.lower() in known for letter in letters) or (
         exercise.single and len(letters) != 1
     ):

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from exercise_answers import WRONG, ap_sorted_backwards, update
+from exercise_answers import RIGHT, WRONG, ap_sorted_backwards, update
 from torch import nn
 
 from igan_lib.exercises import EXERCISES, asking, check, hint
@@ -36,6 +36,13 @@ def test_there_are_eleven_and_two_to_stretch():
 def test_the_library_s_own_function_is_right(name, seed):
     exercise = EXERCISES[name]
     assert judge(exercise, exercise.reference, seed).status == "right"
+
+
+@every_function
+@pytest.mark.parametrize("seed", range(3))
+def test_a_right_answer_of_another_kind_is_right(name, seed):
+    verdict = judge(EXERCISES[name], RIGHT[name], seed)
+    assert verdict.status == "right", verdict.text
 
 
 def test_every_named_wrong_answer_is_tried():
@@ -182,7 +189,8 @@ def test_predictions_know_one_letter(name):
     exercise = PREDICTIONS[name]
     (right,) = exercise.answer
     assert judge(exercise, right).status == judge(exercise, right.upper()).status == "right"
-    assert judge(exercise, "?").status == judge(exercise, ...).status == "not started"
+    for blank in ("?", "", ...):
+        assert judge(exercise, blank).status == "not started" and "one letter of a, b" in judge(exercise, blank).text
     for letter in set(exercise.choices) - {right}:
         assert judge(exercise, letter).text == exercise.replies[letter]
     assert judge(exercise, "z").status == judge(exercise, {"a", "b"}).status == "wrong"
