@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# Wheels to install from where there is no connection.
+WHEELS = dist/wheels
 
 # Of the tables; a plain = leaves a variable of that name in the environment out of it.
 PROFILE = cpu
@@ -31,11 +33,11 @@ SNAKEMAKE = $(BIN)/python -m snakemake --cores $(CORES) \
 SWEEP = @trap : INT; $(SNAKEMAKE) $@ || \
 	{ code=$$?; echo "Not finished. What is done stays. With any cause above mended, the same command goes on: make $@" >&2; exit $$code; }
 
-.PHONY: help quickstart all tables notebooks report site test lab lint bench gpu readme
+.PHONY: help quickstart all tables notebooks report site test lab class slides wheels install-from lint bench gpu readme
 .PHONY: $(TABLES) figure2
 
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 quickstart: $(STAMP) ## Train IGAN on embedded digits in a few minutes, print the result row and the paths
 	$(BIN)/python -m igan_lib quickstart $(ARGS)
@@ -68,6 +70,24 @@ test: $(STAMP) ## Run the whole test suite (ARGS="-k losses" for a part, ARGS="-
 lab: $(STAMP) ## Open your own copy of the notebooks, in the folder own, in JupyterLab
 	$(BIN)/python notebooks/tools/own_copy.py own
 	$(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/own/notebooks $(ARGS)
+
+class: $(STAMP) ## Pack the students' folder of a class as one zip: dist/igan-class.zip
+	$(BIN)/python exercises/make_class.py $(ARGS)
+
+slides: $(STAMP) ## Make the slides of a class as one file that needs no connection: dist/slides.html
+	$(BIN)/python exercises/make_slides.py $(ARGS)
+
+# setuptools too: pip builds the project with it, and has no index to take it from.
+wheels: $(STAMP) ## Fill a folder with all wheels that a class needs (WHEELS=dist/wheels)
+	$(BIN)/python -m pip wheel --wheel-dir "$(WHEELS)" . 'setuptools>=77' -c constraints.txt $(ARGS)
+
+install-from: ## Make .venv from a folder of wheels, without a connection (WHEELS=dist/wheels)
+	@$(PYTHON) -c '$(CHECK_PYTHON)'
+	@ls "$(WHEELS)"/*.whl >/dev/null 2>&1 || { echo "Expected wheels in $(WHEELS), found none: name the folder that" \
+		"make wheels has filled, as in: make install-from WHEELS=/media/stick/wheels" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --no-index --find-links "$(WHEELS)" -e . $(ARGS)
+	$(BIN)/python -m igan_lib.exercises --selftest
 
 lint: $(STAMP) ## Check style and format of code and notebooks
 	$(BIN)/python -m ruff check .
