@@ -10,7 +10,8 @@ from pathlib import Path
 
 from build_exercises import build
 
-from igan_lib.files import ROOT, atomic_path
+from igan_lib.checkout import ROOT
+from igan_lib.files import atomic_path
 
 FILE = ROOT / "dist" / "igan-class.zip"
 PARTS = (

@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from igan_lib.checkout import ROOT
 from igan_lib.data.images import to_input
 from igan_lib.experiment.evaluation import accuracy, codes_and_logits, recalibrated
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.run import load, train
-from igan_lib.files import ROOT, atomic_path, write_text
+from igan_lib.files import atomic_path, write_text
 from igan_lib.reproduction.results import frame, read_results
 
 FOLDER = ROOT / "results" / "exercises"

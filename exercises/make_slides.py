@@ -11,8 +11,9 @@ from pathlib import Path
 import nbformat
 from nbconvert import SlidesExporter
 
+from igan_lib.checkout import ROOT
 from igan_lib.errors import NotebookError
-from igan_lib.files import ROOT, write_text
+from igan_lib.files import write_text
 
 NOTEBOOK = ROOT / "exercises" / "slides.ipynb"
 FILE = ROOT / "dist" / "slides.html"

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from igan_lib.checkout import ROOT
 from igan_lib.errors import DataError
-from igan_lib.files import ROOT
 
 
 def results_folder() -> Path:

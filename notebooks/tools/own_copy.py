@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT = ("notebooks/*.ipynb", "results/runs/*.json")  # copied once: a reader changes the first and adds to the second
+# Copied once: a reader changes notebooks and adds to the runs.
+KEPT = ("notebooks/*.ipynb", "exercises/students/*.ipynb", "results/runs/*.json")
 RENEWED = ("results/*.json", "results/*.csv")  # no notebook writes these
 LINKED = ("notebooks/tools", "igan_lib", "docs", "README.md", "results/notebooks", "results/report.html")
 

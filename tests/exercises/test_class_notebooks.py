@@ -9,12 +9,12 @@ import papermill
 import pytest
 from build_exercises import BLANK, FOLDED, SOLUTION, SOURCES, STUDENTS, build, student_copy
 
+from igan_lib.checkout import ROOT
 from igan_lib.errors import NotebookError
 from igan_lib.exercises import EXERCISES
 from igan_lib.exercises.exercise import ChoiceExercise
 from igan_lib.exercises.pictures import DRAWN
 from igan_lib.exercises.registry import SITTINGS
-from igan_lib.files import ROOT
 
 NAMES = list(SITTINGS)
 every_sitting = pytest.mark.parametrize("name", NAMES)

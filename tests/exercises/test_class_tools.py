@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import torch
 
+from igan_lib.checkout import ROOT
 from igan_lib.errors import ConfigError, DataError, NotebookError
 from igan_lib.exercises import EXERCISES, asking, picture, pictures, progress, selftest, trained
 from igan_lib.exercises.predictions import place_of, question_text
 from igan_lib.exercises.record import FILE, Record
 from igan_lib.exercises.registry import PREDICTIONS
-from igan_lib.files import ROOT
 
 # the self-test
 
