@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from igan_lib.method.components import FineTunedEncoder
@@ -24,6 +25,7 @@ class HashMethod(nn.Module):
     capturable = True
     net: HashNet
     batch_t: Tensor
+    optimizers: dict[str, torch.optim.Optimizer]
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,6 +43,15 @@ class HashMethod(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """B inputs (images in [-1, 1] or features) -> B x N class logits of E(x)."""
         return self.inference_net.logits(x)
+
+    def _descend(self, loss: Tensor, *names: str) -> None:
+        """One optimiser step of the named components; gradients reach nothing else."""
+        optimizers = [self.optimizers[name] for name in names]
+        parameters = [p for opt in optimizers for group in opt.param_groups for p in group["params"]]
+        loss.backward(inputs=parameters)
+        for opt in optimizers:
+            opt.step()
+            opt.zero_grad(set_to_none=True)
 
 
 def parameter_groups(modules: Iterable[nn.Module], rate: float) -> list[dict[str, Any]]:
