@@ -10,6 +10,8 @@ classifier IGAN's, ten labellings are spread evenly over the adaptation steps, a
 statistics of target batches, as everything is that is measured here; Adam and this project's cosine.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,9 +31,8 @@ def information_loss(logits: Tensor) -> Tensor:
     H is the entropy of the softmax p. In [-log N, 0].
     """
     log_p = logits.log_softmax(1)
-    p = log_p.exp()
-    mean = p.mean(0)
-    return -(p * log_p).sum(1).mean() + torch.special.xlogy(mean, mean).sum()
+    log_mean = log_p.logsumexp(0) - math.log(len(log_p))  # the log of a mean of 0 has no usable gradient
+    return -(log_p.exp() * log_p).sum(1).mean() + (log_mean.exp() * log_mean).sum()
 
 
 def cluster_labels(u: Tensor, p: Tensor) -> Tensor:

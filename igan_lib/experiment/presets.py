@@ -13,12 +13,11 @@ from igan_lib.files import safe_name
 from igan_lib.method.config import IGANConfig
 from igan_lib.training.schedule import Schedule
 
-TableName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", "uh-bdnn"]
-# The methods of Tables 1 and 2 and two of today's (`compared.adaptation`): they recognise, and read no loss's weight.
+# The methods of Tables 1 and 2, and two of later years (`compared.adaptation`): they have no loss for hashing.
 RecognitionName = Literal[
     "dann", "dan", "adda", "cdan", "mstn", "drcn", "cogan", "duplex", "cycada", "i2i", "mcc", "shot"
 ]
-MethodName = TableName | RecognitionName
+MethodName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", "uh-bdnn", RecognitionName]
 PretrainedName = Literal["alexnet", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "resnet50"]
 BackboneName = Literal["none", PretrainedName]
 RegimeName = Literal["frozen", "finetuned"]
@@ -28,8 +27,8 @@ ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 # weights of its losses.
 BASELINES = ("noda", "dah", "suh", "itq", "ba", "uh-bdnn")
 RECOGNITION: tuple[str, ...] = get_args(RecognitionName)
-NO_GAME = ("dan", "mcc", "shot")  # of these: no discriminator, no generator, so no rate for one
-OF_IMAGES = ("cogan", "cycada")
+NO_GAME = ("dan", "mcc", "shot")  # those without a discriminator and a generator, and so without a rate for them
+OF_IMAGES = ("cogan", "cycada")  # those that refuse features
 
 # Raised whenever a method's numbers change, so that results of two versions never stand in one comparison.
 # uh-bdnn 2: each layer starts from the principal directions of its centred input.
@@ -130,7 +129,7 @@ class ExperimentConfig(IGANConfig, Schedule):
         if self.method in (*BASELINES, *RECOGNITION):
             # A profile may set the width of networks that a baseline has not.
             read = {"feature_dropout"} if self.method in ("noda", "dah", "suh", *RECOGNITION) else set()
-            read |= {"gan_learning_rate"} if self.method in set(RECOGNITION) - set(NO_GAME) else set()
+            read |= {"gan_learning_rate"} if self.method not in (*BASELINES, *NO_GAME) else set()
             read |= {"encoder", "code_length", "batch_norm", "learning_rate", "generator_width", "discriminator_width"}
             fields = {name: field.default for name, field in IGANConfig.model_fields.items() if name not in read}
             if unread := [name for name, default in fields.items() if getattr(self, name) != default]:

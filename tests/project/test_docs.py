@@ -21,7 +21,15 @@ TITLES = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def test_each_document_is_there():
-    expected = ["benchmarks.md", "choices.md", "data.md", "reproducibility.md", "running.md", "selection.md"]
+    expected = [
+        "benchmarks.md",
+        "choices.md",
+        "compared_methods.md",
+        "data.md",
+        "reproducibility.md",
+        "running.md",
+        "selection.md",
+    ]
     assert [path.name for path in DOCS] == expected
 
 
@@ -100,3 +108,10 @@ def test_hooks_use_the_versions_that_were_tested():
     assert "metadata.papermill" in strip["entry"]
     assert re.match(strip["files"], "notebooks/00_quickstart.ipynb")
     assert not re.match(strip["files"], "results/notebooks/00_quickstart.ipynb")
+
+
+def test_every_compared_method_has_a_row_in_each_table():
+    from igan_lib.experiment.presets import RECOGNITION
+
+    rows = re.findall(r"^\| `(\w+)` \|", TEXTS["compared_methods.md"], re.MULTILINE)
+    assert sorted(rows) == sorted(2 * RECOGNITION)
