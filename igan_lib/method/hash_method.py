@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from igan_lib.method.components import FineTunedEncoder
@@ -25,7 +24,6 @@ class HashMethod(nn.Module):
     capturable = True
     net: HashNet
     batch_t: Tensor
-    optimizers: dict[str, torch.optim.Optimizer]
 
     def __init__(self) -> None:
         super().__init__()
