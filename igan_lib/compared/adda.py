@@ -5,8 +5,8 @@ target's encoder learns to be taken for the source's, with the labels turned rou
 
 Published (`erictzeng/adda`, SVHN -> MNIST): 10,000 steps on the source; D of two layers of 500 on the ten scores; Adam
 at 2e-4 with beta1 = 0.5 for both, one step each, 10,000 steps, batches of 128, a weight decay of 2.5e-5 on D; results
-from run to run between .68 and .79. Here: pre-training is the source's stage, the rate is the same share of the
-harness's (0.4 of 5e-4) and falls with its cosine, and there is no weight decay.
+from run to run between .68 and .79. Here: pre-training is the source's stage; the rate is 0.4 of this project's
+5e-4, which is 2e-4 too, and falls with its cosine; there is no weight decay.
 """
 
 import torch

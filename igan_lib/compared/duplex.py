@@ -4,7 +4,7 @@ IGAN without hashing, without centroids and with one generator in place of two: 
 Crosswise images must keep their class, in the eyes of the other domain's discriminator and of the classifier.
 
 Published (a repository without a word on whose it is, very probably the authors'): 20,000 steps of pre-training and
-180,000 more, of which the first ninth are without the classifier on drawn images (phase 1); Adam at 2e-4; a classifier
+200,000 more, of which the first tenth are without the classifier on drawn images (phase 1); Adam at 2e-4; a classifier
 on a code of 512; pseudo-labels for p > 0.99 and a class that survives being drawn, or p > 0.992 alone where those are
 fewer than half the batch, found in evaluation mode; the maximum of many looks at the test images. Here: the published
 weights, IGAN's code, generator and discriminators, the phases as shares of the steps, pseudo-labels from the passes of
