@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
 
     run = command(_run, "train and evaluate one configuration", allow_abbrev=False)
     domains = "digits, digits12, mnist5k, mnist, usps, svhn, svhn7k, amazon, webcam, dslr, folder:PATH or npz:PATH"
-    methods = "igan (default), igan+, source-only, noda, dah, suh, itq, ba or uh-bdnn"
+    methods = "igan (default), igan+, source-only, noda, dah, suh, itq, ba, uh-bdnn, dann, dan, adda, cdan, mstn, "
+    methods += "drcn, cogan, duplex, cycada, i2i, mcc or shot"
     run.add_argument("source", help=domains)
     run.add_argument("target", help="another one")
     run.add_argument("--method", default="igan", help=methods)

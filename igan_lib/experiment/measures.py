@@ -54,9 +54,13 @@ def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool
 
 
 def game_metrics(history: list[HistoryRow], schedule: Schedule) -> dict[str, float]:
-    """D_s_accuracy, D_t_accuracy and their mean, D_accuracy: what D tells apart, in per cent, over the last tenth."""
-    last = [row for row in history if row["step"] > schedule.pretrain_steps + 0.9 * schedule.steps and "D_s" in row]
-    told = {f"{name}_accuracy": 100.0 * fmean(row[name] for row in last) for name in ("D_s", "D_t") if last}
+    """D_s_accuracy, D_t_accuracy and their mean, D_accuracy: what D tells apart, in per cent, over the last tenth.
+
+    Of a method with one discriminator, which logs D, D_accuracy alone.
+    """
+    last = [row for row in history if row["step"] > schedule.pretrain_steps + 0.9 * schedule.steps]
+    logged = [name for name in ("D_s", "D_t", "D") if last and name in last[-1]]
+    told = {f"{name}_accuracy": 100.0 * fmean(row[name] for row in last) for name in logged}
     return told | ({"D_accuracy": fmean(told.values())} if told else {})
 
 

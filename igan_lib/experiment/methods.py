@@ -3,7 +3,20 @@
 import torch
 from torch import nn
 
+from igan_lib.compared.adaptation import Adaptation
+from igan_lib.compared.adda import ADDA
+from igan_lib.compared.cdan import CDAN
+from igan_lib.compared.cogan import CoGAN
+from igan_lib.compared.cycada import CyCADA
 from igan_lib.compared.dah import DAH, DAHConfig, NoDA
+from igan_lib.compared.dan import DAN
+from igan_lib.compared.dann import DANN
+from igan_lib.compared.drcn import DRCN
+from igan_lib.compared.duplex import Duplex
+from igan_lib.compared.i2i import I2I
+from igan_lib.compared.mcc import MCC
+from igan_lib.compared.mstn import MSTN
+from igan_lib.compared.shot import SHOT
 from igan_lib.compared.suh import SuH, reveal_target_labels
 from igan_lib.data.backbones import find_backbone
 from igan_lib.data.domains import DomainPair, TrainingData
@@ -12,6 +25,12 @@ from igan_lib.method.components import Pretrained, build_encoder
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
 from igan_lib.training.neighbours import NeighbourMemory
+
+RECOGNITION: dict[str, type[Adaptation]] = {
+    **{"dann": DANN, "dan": DAN, "adda": ADDA, "cdan": CDAN, "mstn": MSTN, "drcn": DRCN},
+    **{"cogan": CoGAN, "duplex": Duplex, "cycada": CyCADA, "i2i": I2I},
+    **{"mcc": MCC, "shot": SHOT},
+}
 
 
 def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
@@ -27,7 +46,11 @@ def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
             return SuH(encoder, settings, reveal_target_labels(pair))
         return (DAH if config.method == "dah" else NoDA)(encoder, settings, pair.n_classes)
     values = {name: getattr(config, name) for name in IGANConfig.model_fields}
-    method = IGAN(IGANConfig(**values), pair.shape, pair.n_classes, backbone)
+    asked = (IGANConfig(**values), pair.shape, pair.n_classes, backbone)
+    if config.method in RECOGNITION:
+        seen = {"x_t": pair.target.train.images} if config.method == "shot" else {}
+        return RECOGNITION[config.method](*asked, **seen)
+    method = IGAN(*asked)
     if config.neighbour_weight:
         method.memory = NeighbourMemory(pair.target.train.images, config.neighbours, config.code_length)
     return method

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,7 +13,11 @@ from igan_lib.files import safe_name
 from igan_lib.method.config import IGANConfig
 from igan_lib.training.schedule import Schedule
 
-MethodName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", "uh-bdnn"]
+# The methods of Tables 1 and 2, and two of later years (`compared.adaptation`): they have no loss for hashing.
+RecognitionName = Literal[
+    "dann", "dan", "adda", "cdan", "mstn", "drcn", "cogan", "duplex", "cycada", "i2i", "mcc", "shot"
+]
+MethodName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", "uh-bdnn", RecognitionName]
 PretrainedName = Literal["alexnet", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "resnet50"]
 BackboneName = Literal["none", PretrainedName]
 RegimeName = Literal["frozen", "finetuned"]
@@ -22,10 +26,13 @@ ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 # The methods of Table 3 (`baselines`). They share encoder, optimiser and schedule with IGAN, and read none of the
 # weights of its losses.
 BASELINES = ("noda", "dah", "suh", "itq", "ba", "uh-bdnn")
+RECOGNITION: tuple[str, ...] = get_args(RecognitionName)
+NO_GAME = ("dan", "mcc", "shot")  # those without a discriminator and a generator, and so without a rate for them
+OF_IMAGES = ("cogan", "cycada")  # those that refuse features
 
 # Raised whenever a method's numbers change, so that results of two versions never stand in one comparison.
 # uh-bdnn 2: each layer starts from the principal directions of its centred input.
-VERSIONS = dict.fromkeys(("igan", "igan+", "source-only", *BASELINES), 1) | {"uh-bdnn": 2}
+VERSIONS = dict.fromkeys(("igan", "igan+", "source-only", *BASELINES, *RECOGNITION), 1) | {"uh-bdnn": 2}
 
 # What a method is, as settings of IGANConfig. igan+ holds what the paper does not have. D's rate is that of the runs
 # in the tables.
@@ -33,7 +40,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "igan": {"discriminator_rate": 1.0},
     "igan+": {"augment": True, "weight_average": 0.99, "discriminator_rate": 1.0},
     "source-only": {"losses": ("c",), "epsilon": 0.0},
-    **{name: {} for name in BASELINES},
+    **{name: {} for name in (*BASELINES, *RECOGNITION)},
 }
 
 # How much of it is run. `quick` and `cpu` are this project's; the paper prints neither steps nor epochs.
@@ -117,9 +124,12 @@ class ExperimentConfig(IGANConfig, Schedule):
         for name in ("size", "channels", "contrast"):
             if self.backbone != "none" and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"a backbone cuts images its own way and does not read {name}")
-        if self.method in BASELINES:
+        if self.method in OF_IMAGES and self.backbone != "none":
+            raise ValueError(f"the method {self.method} draws images, and there are features of {self.backbone} here")
+        if self.method in (*BASELINES, *RECOGNITION):
             # A profile may set the width of networks that a baseline has not.
-            read = {"feature_dropout"} if self.method in ("noda", "dah", "suh") else set()
+            read = {"feature_dropout"} if self.method in ("noda", "dah", "suh", *RECOGNITION) else set()
+            read |= {"gan_learning_rate"} if self.method not in (*BASELINES, *NO_GAME) else set()
             read |= {"encoder", "code_length", "batch_norm", "learning_rate", "generator_width", "discriminator_width"}
             fields = {name: field.default for name, field in IGANConfig.model_fields.items() if name not in read}
             if unread := [name for name, default in fields.items() if getattr(self, name) != default]:

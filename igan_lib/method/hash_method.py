@@ -42,6 +42,15 @@ class HashMethod(nn.Module):
         """B inputs (images in [-1, 1] or features) -> B x N class logits of E(x)."""
         return self.inference_net.logits(x)
 
+    def _descend(self, loss: Tensor, *names: str) -> None:
+        """One optimiser step of the named components; gradients reach nothing else."""
+        optimizers = [self.optimizers[name] for name in names]
+        parameters = [p for opt in optimizers for group in opt.param_groups for p in group["params"]]
+        loss.backward(inputs=parameters)
+        for opt in optimizers:
+            opt.step()
+            opt.zero_grad(set_to_none=True)
+
 
 def parameter_groups(modules: Iterable[nn.Module], rate: float) -> list[dict[str, Any]]:
     """Each parameter of `modules` once, in groups for an optimiser; those of a backbone at a tenth of `rate`."""

@@ -246,15 +246,6 @@ class IGAN(HashMethod):
             self.centroids_known[domain] |= present
         return L.centroid_distance(mixed[0], mixed[1], self.centroids_known.all(0))
 
-    def _descend(self, loss: Tensor, *names: str) -> None:
-        """One optimiser step of the named components; gradients reach nothing else."""
-        optimizers = [self.optimizers[name] for name in names]
-        parameters = [p for opt in optimizers for group in opt.param_groups for p in group["params"]]
-        loss.backward(inputs=parameters)
-        for opt in optimizers:
-            opt.step()
-            opt.zero_grad(set_to_none=True)
-
     def _autocast(self, x: Tensor) -> torch.autocast:
         return torch.autocast(x.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
 

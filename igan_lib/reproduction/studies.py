@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from igan_lib.errors import ConfigError
-from igan_lib.experiment.presets import OFFICE, ExperimentConfig, preset
+from igan_lib.experiment.presets import OF_IMAGES, OFFICE, ExperimentConfig, preset
 from igan_lib.files import short_name
 from igan_lib.method.config import ALL_LOSSES
 from igan_lib.reproduction import paper
@@ -104,6 +104,23 @@ SOURCE_ONLY = (
     Row("source-only, batch norm not re-estimated", method="source-only", metric="running_statistics_accuracy"),
     Row("source-only", method="source-only"),
 )
+
+# The methods that Tables 1 and 2 print, DAN and DANN, and two of later years: label -> method.
+RECOGNITION = {
+    **{"CyCADA": "cycada", "Duplex": "duplex", "MSTN": "mstn", "I2I": "i2i", "CDAN-M": "cdan", "ADDA": "adda"},
+    **{"Co-GAN": "cogan", "DRCN": "drcn", "DAN": "dan", "DANN": "dann", "MCC": "mcc", "SHOT": "shot"},
+}
+
+
+def recognition_rows(printed: dict[str, dict[str, float]], *, on_features: bool = False) -> tuple[Row, ...]:
+    """A row for each of `RECOGNITION`, with what `paper.TABLE1` or `TABLE2` prints; on features, of those that can."""
+    reason = "printed of its authors' network, schedule and choice of step"
+    return tuple(
+        Row(label, method, paper=printed.get(label, {}), reason=reason)
+        for label, method in RECOGNITION.items()
+        if not (on_features and method in OF_IMAGES)
+    )
+
 
 TABLE1 = Study(
     "table1",

@@ -69,7 +69,7 @@ def test_pairs_with_svhn_take_what_the_paper_prints(pair):
     ("settings", "parts"),
     [
         ({"profile": "fast"}, ("profile", "'fast'", "smoke, quick, cpu, paper")),
-        ({"method": "dann"}, ("method", "'dann'", "igan, igan+, source-only")),
+        ({"method": "gta"}, ("method", "'gta'", "igan, igan+, source-only")),
         ({"alhpa": 0.1}, ("'alhpa'", "alpha")),
         ({"steps": "many"}, ("steps", "'many'")),
         ({"steps": 1.5}, ("steps", "1.5")),

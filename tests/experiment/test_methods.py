@@ -14,12 +14,13 @@ from igan_lib.experiment import run as experiment
 from igan_lib.experiment.evaluation import hidden_features, recalibrated
 from igan_lib.experiment.feature_hashing import FEATURE_METHODS, equal_shares, source_only
 from igan_lib.experiment.methods import build, training_data
-from igan_lib.experiment.presets import METHODS, preset
+from igan_lib.experiment.presets import METHODS, RECOGNITION, preset
 from igan_lib.experiment.result import result_path
 from igan_lib.experiment.run import checkpoint_path, run, train
 from igan_lib.retrieval.protocols import across, within_target
 
 TRAINED = ("noda", "dah", "suh")
+GAMES = {"dann", "adda", "cdan", "mstn", "cogan", "duplex", "cycada", "i2i"}
 SMALL = {"code_length": 8, "batch_size": 12}
 
 
@@ -40,17 +41,21 @@ def finished(method, tmp_path, **settings):
 
 def test_every_method_is_built_or_fitted():
     igan_like = {"igan", "igan+", "source-only"}
-    assert set(METHODS) == igan_like | set(TRAINED) | set(FEATURE_METHODS)
+    assert set(METHODS) == igan_like | set(TRAINED) | set(FEATURE_METHODS) | set(RECOGNITION)
 
 
-@pytest.mark.parametrize("method", [*TRAINED, *FEATURE_METHODS])
+@pytest.mark.parametrize("method", [*TRAINED, *FEATURE_METHODS, *RECOGNITION])
 def test_a_run_measures_map_in_both_protocols(pair, tmp_path, method):
     result = finished(method, tmp_path)
     expected = {"map_target", "map_cross"}
-    if method in TRAINED:
+    if method in (*TRAINED, *RECOGNITION):
         expected |= {"target_accuracy", "source_accuracy", "running_statistics_accuracy"}
         expected |= {"target_silhouette", "target_purity"}
-    if method in ("noda", "dah"):
+    if method in GAMES:
+        expected |= {"D_accuracy"}
+    if method in ("cogan", "duplex", "i2i"):
+        expected |= {"D_s_accuracy", "D_t_accuracy"}
+    if method in ("noda", "dah", *RECOGNITION):
         expected |= {f"source_only_{name}" for name in ("accuracy", "map_target", "map_cross")}
         expected |= {"source_only_silhouette", "source_only_purity"}
     assert set(result.metrics) == expected

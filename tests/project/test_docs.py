@@ -21,7 +21,7 @@ TITLES = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def test_each_document_is_there():
-    expected = "benchmarks choices data reproducibility running selection teaching"
+    expected = "benchmarks choices compared_methods data reproducibility running selection teaching"
     assert [path.stem for path in DOCS] == expected.split()
 
 
@@ -100,3 +100,10 @@ def test_hooks_use_the_versions_that_were_tested():
     assert "metadata.papermill" in strip["entry"]
     assert re.match(strip["files"], "notebooks/00_quickstart.ipynb")
     assert not re.match(strip["files"], "results/notebooks/00_quickstart.ipynb")
+
+
+def test_every_compared_method_has_a_row_in_each_table():
+    from igan_lib.experiment.presets import RECOGNITION
+
+    rows = re.findall(r"^\| `(\w+)` \|", TEXTS["compared_methods.md"], re.MULTILINE)
+    assert sorted(rows) == sorted(2 * RECOGNITION)

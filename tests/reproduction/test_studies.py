@@ -4,7 +4,7 @@ import pytest
 
 from igan_lib.experiment.presets import preset
 from igan_lib.reproduction.paper import TABLE1, TABLE2, TABLE3, TABLE4
-from igan_lib.reproduction.studies import M_U, STUDIES, column, office_studies, printed_for
+from igan_lib.reproduction.studies import M_U, STUDIES, column, office_studies, printed_for, recognition_rows
 
 ABLATION = STUDIES["table4"]
 
@@ -70,3 +70,12 @@ def test_each_argument_changes_the_settings_of_igan_or_how_it_is_measured():
     plain, *others = STUDIES["arguments"].rows
     assert plain.label == "igan" and not plain.settings and plain.metric is None
     assert all(bool(row.settings) != (row.metric is not None) for row in others)
+
+
+def test_each_method_that_tables_1_and_2_print_has_a_row_to_be_run():
+    for printed, pair, on_features in ((TABLE1, M_U, False), (TABLE2, ("amazon", "webcam"), True)):
+        rows = recognition_rows(printed, on_features=on_features)
+        assert set(printed) - {"IGAN"} <= {row.label for row in rows} and len(rows) == (10 if on_features else 12)
+        assert {row.label: row.paper for row in rows if row.paper} == {k: v for k, v in printed.items() if k != "IGAN"}
+        runs = [preset(*pair, method=row.method, **row.settings) for row in rows]
+        assert len({run.hash8 for run in runs}) == len(rows) and all(row.reason for row in rows)

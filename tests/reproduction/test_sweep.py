@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from igan_lib.cli import _configs, _parser, main
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.notebooks import declared_parameters, parse_parameters
-from igan_lib.experiment.presets import BASELINES, METHODS, PROFILES, preset
+from igan_lib.experiment.presets import BASELINES, METHODS, PROFILES, RECOGNITION, preset
 from igan_lib.experiment.result import RunResult, result_path
 from igan_lib.files import write_text
 from igan_lib.method.config import ALL_LOSSES
@@ -82,7 +82,7 @@ def test_runs_of_svhn_and_of_its_part_are_asked_for_where_they_are_or_where_they
 def test_the_arguments_of_a_run_make_the_same_configuration(source, target, seed, profile, method, data):
     if source == target:
         return
-    changes = {} if method in BASELINES else data.draw(st.fixed_dictionaries({}, optional=SETTINGS))
+    changes = {} if method in (*BASELINES, *RECOGNITION) else data.draw(st.fixed_dictionaries({}, optional=SETTINGS))
     config = preset(source, target, seed=seed, profile=profile, method=method, **changes)
     assert _configs(_parser().parse_args(run_arguments(config))) == [config]
 

@@ -17,7 +17,7 @@ from igan_lib.data.office31 import list_office31
 from igan_lib.errors import ConfigError, DataError, TrainingError
 from igan_lib.experiment.evaluation import recalibrated
 from igan_lib.experiment.methods import build, pretrained
-from igan_lib.experiment.presets import preset
+from igan_lib.experiment.presets import OF_IMAGES, RECOGNITION, preset
 from igan_lib.experiment.result import result_path
 from igan_lib.experiment.run import run
 from igan_lib.method.components import FineTunedEncoder, Pretrained, build_encoder
@@ -26,6 +26,7 @@ from igan_lib.method.hash_method import parameter_groups
 from igan_lib.method.igan import IGAN
 
 LITE = "efficientnet_lite0"
+ON_FEATURES = [name for name in RECOGNITION if name not in OF_IMAGES]
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def test_statistics_are_re_estimated_without_dropout():
     assert not torch.equal(first["encoder.backbone.norm.running_mean"], net.encoder.backbone.norm.running_mean)
 
 
-@pytest.mark.parametrize("method", ["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba"])
+@pytest.mark.parametrize("method", ["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", *ON_FEATURES])
 def test_a_run_from_images_to_a_result(tiny_lite, tmp_path, method):
     # DAH's MMD takes neighbours of a batch in fours, so the batch is even.
     chosen = config(method=method, code_length=8)

@@ -1,0 +1,64 @@
+r"""DRCN (Ghifary et al. 2016): an encoder that names the source's images and reconstructs the target's.
+
+What both tasks need stays in the code: the source's classes, and what target images look like. The decoder gets a
+damaged image and has to give back the whole one, so that it can't copy.
+
+Published (`ghif/drcn`): target images with half their pixels zeroed and shifted and turned at random; an epoch of
+reconstruction, then one of classification, by turns; Adam at 3e-4, 50 epochs; 1,024 units before the decoder. The paper
+has one objective instead, with $\lambda$ from 0.4 to 0.7. Here: the paper's objective in each step, $\lambda$ = 0.7,
+the code of d bits before the decoder, IGAN's generator as decoder, and no shifts, which no method gets here.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from igan_lib.compared.adaptation import Adaptation
+from igan_lib.method.components import Pretrained, Shape, build_generators
+from igan_lib.method.config import IGANConfig
+from igan_lib.method.hash_method import detached
+
+
+class DRCN(Adaptation):
+    r"""E and C on the source's classes, E and a decoder G on the target's images; arguments as `Adaptation`.
+
+    $$L = \lambda L_c + (1 - \lambda) L_r, \qquad
+      L_r = \frac{1}{B |x|} \sum_i \lVert G(E(m_i \odot x_i^t)) - x_i^t \rVert^2$$
+
+    m is 0 for a share of the entries, drawn anew each time, else 1. Images lie in [-1, 1] and a damaged pixel gets
+    -1, the background. With a fine-tuned backbone x is its features, constants as a target.
+
+    `balance`: $\lambda$; `damage`: the share of zeros in m, 0.5 as published.
+    """
+
+    def __init__(
+        self,
+        config: IGANConfig,
+        shape: Shape,
+        n_classes: int,
+        backbone: Pretrained | None = None,
+        *,
+        balance: float = 0.7,
+        damage: float = 0.5,
+    ) -> None:
+        super().__init__(config, shape, n_classes, backbone)
+        self.balance, self.damage = balance, damage
+        self.decoder, _ = build_generators(self.shape, config.code_length, config.generator_width, "two")
+        self.optimize("decoder", self.decoder)
+
+    def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
+        """One step of E, C and G together.
+
+        x_s, x_t: B images or feature vectors; y_s: B labels. Returns L_c and L_r; detached scalars.
+        """
+        losses = {"L_c": F.cross_entropy(self.net.logits(x_s), y_s)}
+        x_t = self.inputs(x_t)
+        losses["L_r"] = (self.decoder(self.inner(self.damaged(x_t))) - x_t.detach()).square().mean()
+        total = self.balance * losses["L_c"] + (1 - self.balance) * losses["L_r"]
+        self._descend(total, "encoder", "classifier", "decoder")
+        return detached(losses)
+
+    def damaged(self, x: Tensor) -> Tensor:
+        """x with a random share of its entries at the background: -1 in images, 0 in features; B x shape."""
+        background = -1.0 if x.ndim == 4 else 0.0
+        return torch.where(torch.rand_like(x) < self.damage, background, x)
