@@ -19,7 +19,7 @@ def games_side_by_side(games: Mapping[str, Any]) -> Figure:
     across = max(len(game.x_s) for game in games.values())
     height = WIDTH / len(games) * 0.85 * down / across
     ratios = {"height_ratios": [height, 1.8]}
-    fig, axes = new_figure(2, len(games), size=(WIDTH, height + 2.6), gridspec_kw=ratios, sharey="row")
+    fig, axes = new_figure(2, len(games), size=(WIDTH, height + 2.9), gridspec_kw=ratios, sharey="row")
     for (upper, lower), (title, game) in zip(axes.T, games.items(), strict=True):
         blocks = {"$x^s$": game.x_s} | {f"step {step}": images for step, images in game.drawn.items()}
         pictures = [[as_picture(image) for image in as_array(images)] for images in blocks.values()]
@@ -37,5 +37,6 @@ def games_side_by_side(games: Mapping[str, Any]) -> Figure:
             )
         lower.set(ylim=(0, 1.02), xlabel="step")
     axes[1, 0].set_ylabel("share told apart")
-    axes[1, -1].legend(loc="lower right", ncols=3)  # where D keeps up there is room below
+    handles, labels = axes[1, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=3)
     return fig

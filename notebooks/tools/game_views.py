@@ -19,21 +19,24 @@ class Game:
 
     Attributes:
         x_s: source images, n x C x S x S uint8; drawn: adaptation step -> G^t(u_s), n x C x S x S in [-1, 1].
-        history: as `fit` returns it.
+        history: as `fit` returns it; method: as it was at the end.
     """
 
     x_s: Tensor
+    method: nn.Module
     drawn: dict[int, Tensor] = field(default_factory=dict)
     history: list[HistoryRow] = field(default_factory=list)
 
 
-def watch(config: ExperimentConfig, pair: DomainPair, *, count: int = 10, device: str = "auto") -> Game:
+def watch(
+    config: ExperimentConfig, pair: DomainPair, *, count: int = 10, device: str = "auto", progress: bool = True
+) -> Game:
     """Train `config` and keep what G^t draws at four moments: first step, a tenth, a third, and the end.
 
     The codes are those of `count` source images in the source-only network, the same at all moments.
     """
     images = pair.source.train.images
-    game = Game(images[evenly_spaced(len(images), count)])
+    game = Game(images[evenly_spaced(len(images), count)], build(config, pair))
     wanted = [1, config.steps // 10, config.steps // 3, config.steps]
 
     def look(step: int, method: nn.Module, row: HistoryRow) -> None:
@@ -43,7 +46,6 @@ def watch(config: ExperimentConfig, pair: DomainPair, *, count: int = 10, device
             net = recalibrated(method.source_only, images)
             game.drawn[adapted] = crosswise(net, method.g_s, method.g_t, game.x_s)[2]
 
-    where = pick_device(device)
-    method, data = build(config, pair), training_data(config, pair)
-    game.history = fit(method, data, config, seed=config.seed, device=where, on_log=look, progress=False)
+    given = {"seed": config.seed, "device": pick_device(device), "on_log": look, "progress": progress}
+    game.history = fit(game.method, training_data(config, pair), config, **given)
     return game

@@ -189,14 +189,16 @@ def test_quickstart_leaves_result_row_and_figures(place):
 
 def test_training_shows_the_run_and_what_each_loss_does(place):
     text, pictures = run(place, "03_training", profile="smoke", overrides='{"alpha": 0.2}')
-    (stored,) = (place / "results" / "runs").glob("*.json")
-    result = json.loads(stored.read_text())
-    assert result["config"]["alpha"] == 0.2
+    stored = [json.loads(path.read_text()) for path in (place / "results" / "runs").glob("*.json")]
+    result, filled = sorted(stored, key=lambda one: one["config"]["target"], reverse=True)
+    assert result["config"]["alpha"] == 0.2 and result["config"]["target"] == "digits12"
+    assert f"| igan | mnist5k → digits | smoke | 0 | {filled['metrics']['source_only_accuracy']:.1f} % |" in text
     assert f"| {result['metrics']['target_accuracy']:.1f} % | none |" in text
-    names = ("training_domains", "training_losses", "training_losses_on_codes", "training_bits")
+    names = ("domains", "losses", "games", "losses_on_codes", "bits", "filled_frame")
     (own,) = figures(place)  # those of the notebook's own parameters would lie in the folder itself
-    assert own.startswith("igan-mnist5k-digits-smoke-s0-") and figures(place, own) == png_and_svg(*names)
-    assert len(pictures) == 4, "live curves are one picture, not one a drawing"
+    assert own.startswith("igan-mnist5k-digits12-smoke-s0-")
+    assert figures(place, own) == png_and_svg(*(f"training_{name}" for name in names))
+    assert len(pictures) == 6, "live curves are one picture, not one a drawing"
 
 
 def test_retrieval_shows_what_was_found_and_leaves_tables_with_holes(place):
