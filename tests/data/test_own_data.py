@@ -14,6 +14,11 @@ from igan_lib.errors import DataError
 # A user's own arrays
 
 
+def with_stray(images):
+    images[3, 5, 5] = 255
+    return images
+
+
 def test_npz(tmp_path):
     domain = load_domain(write_npz(tmp_path / "own.npz"))
     assert domain.class_names == ("0", "1", "2")
@@ -70,6 +75,7 @@ def test_own_data_are_present_where_loading_looks_for_them(tmp_path, monkeypatch
         ({"x_train": noise(12, 3, 20, 20)}, "channels come last"),
         ({"x_train": noise(12, 20, 20) // 255}, "0 to 1 alone"),
         ({"x_test": noise(12, 20, 20) // 16}, "0 to 15 alone"),
+        ({"x_test": with_stray(noise(12, 20, 20) // 255)}, "1 of 12 alone"),
         ({"x_test": noise(0, 20, 20), "y_test": np.arange(0)}, "(0, 20, 20)"),
         ({"y_train": np.arange(12) / 3}, "float64"),
         ({"y_train": np.eye(12, dtype=int)}, "(12, 12)"),
@@ -164,9 +170,9 @@ def test_unreadable_image(content, tmp_path):
     assert str(victim) in message(error)
 
 
-def test_image_of_16_bits_is_refused(tmp_path):
+def test_image_of_floats_is_refused(tmp_path):
     write_images(tmp_path)
-    Image.fromarray(noise(20, 20).astype(np.uint16) * 256).save(tmp_path / "cat" / "0.png")
+    Image.fromarray(noise(20, 20).astype(np.float32)).save(tmp_path / "cat" / "0.tiff")
     with pytest.raises(DataError) as error:
         load_domain(f"folder:{tmp_path}")
     assert "8 bits" in message(error)
