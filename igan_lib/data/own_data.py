@@ -8,28 +8,33 @@ from pathlib import Path
 import numpy as np
 
 from igan_lib.data.images import convert_images
-from igan_lib.data.splits import RawDomain, stratified_split
+from igan_lib.data.splits import UNKNOWN, RawDomain, stratified_split
 from igan_lib.errors import DataError, DataWarning
 from igan_lib.pictures.decoding import open_rgb
 from igan_lib.pictures.folders import find_splits, left_out, list_classes
 
 
 def read_npz(path: Path) -> RawDomain:
-    """A user's own arrays: x_train, y_train, x_test, y_test and, if present, class_names (strings).
+    """A user's own arrays: x_train, x_test and, if present, y_train, y_test and class_names (strings).
 
-    Images uint8, N x H x W or N x H x W x {1, 3}; labels integers 0..K-1, all of them in the training part. Pickled
+    Images uint8, N x H x W or N x H x W x {1, 3}; labels integers 0..K-1, all of them in the training part. Of a target
+    labels may be `UNKNOWN` or, with the whole array, missing, and so may classes of its source (`load_domain`). Pickled
     objects are refused, so a file from elsewhere can't run code.
     """
-    keys = ("x_train", "y_train", "x_test", "y_test")
+    keys = ("x_train", "x_test")
     try:
         with np.load(path, allow_pickle=False) as archive:
             missing = [key for key in keys if key not in archive]
             if missing:
                 raise DataError(
                     f"Expected the arrays {', '.join(keys)} in {path}, found no {', '.join(missing)}: "
-                    "save it again with all four."
+                    "save it again with all of them."
                 )
-            x_train, y_train, x_test, y_test = (archive[key] for key in keys)
+            x_train, x_test = (archive[key] for key in keys)
+            y_train, y_test = (
+                archive[f"y_{part}"] if f"y_{part}" in archive else np.full(len(x), UNKNOWN)
+                for part, x in (("train", x_train), ("test", x_test))
+            )
             names = [str(name) for name in np.ravel(archive["class_names"])] if "class_names" in archive else None
     # What numpy raises on a file that is cut short, altered, pickled (ValueError) or a single array (TypeError).
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
@@ -45,7 +50,7 @@ def read_npz(path: Path) -> RawDomain:
             )
     y_train, y_test = y_train.astype(np.int64), y_test.astype(np.int64)
     if names is None:
-        names = [str(label) for label in range(int(y_train.max(initial=-1)) + 1)]
+        names = [str(label) for label in range(int(max(y_train.max(initial=-1), y_test.max(initial=-1))) + 1)]
     return RawDomain(x_train, y_train, x_test, y_test, tuple(names))
 
 
