@@ -1,4 +1,5 @@
-"""The command line: `igan` or `python -m igan_lib` and run, show, table, report, data, notebook, quickstart.
+"""The command line: `igan` or `python -m igan_lib` and run, show, table, report, data, notebook, quickstart,
+adapt, search, add.
 
 Exit codes: 0 done, 1 a run or a notebook failed or a result is damaged, 2 wrong usage or wrong input.
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 from igan_lib.checkout import IS_CHECKOUT, ROOT
 from igan_lib.errors import ConfigError, DataWarning, IganError, Interrupted, NotebookError, TrainingError
+from igan_lib.photos.commands import add_commands
 
 # As in `studies.STUDIES`, which loads pandas: help comes at once.
 TABLES = "table1, table2, table3, table3-cross, retrieval-digits, retrieval-digits-cross, code-length, table4, "
@@ -99,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     notebook.add_argument("notebook", type=Path)
     notebook.add_argument("output", type=Path, help="the executed copy")
     quickstart = command(_quickstart, "run notebook 00 on embedded data and print what came out")
+    add_commands(command, _assignment)
 
     for used in (table, report):
         used.add_argument("--pairs", help="other pairs than the tables' own, as in mnist5k:digits,usps:digits")

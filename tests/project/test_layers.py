@@ -24,7 +24,7 @@ ORDER = (
     ("data", "method", "retrieval"),
     ("training", "compared"),
     ("experiment",),
-    ("plots",),
+    ("plots", "photos"),
     ("reproduction",),
     ("cli",),
     ("__main__",),
