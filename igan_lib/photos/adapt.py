@@ -22,7 +22,7 @@ from igan_lib.files import atomic_path, write_text
 from igan_lib.photos.page import write_page
 from igan_lib.photos.settings import PhotoSettings, photo_settings
 from igan_lib.photos.store import FeatureStore
-from igan_lib.photos.trained import Trained, refuse_overwriting, write_index
+from igan_lib.photos.trained import Trained, prepare_output, write_index
 from igan_lib.pictures.folders import Left, Pictures, find_splits, left_out, list_classes, list_heap
 from igan_lib.retrieval.bits import pack
 from igan_lib.training.fit import fit, pick_device
@@ -82,7 +82,7 @@ def adapt(
     chosen, where = find_backbone(backbone), pick_device(device)
     photo_settings(2, method=method, backbone=backbone, seed=seed, **overrides)  # before an hour of features
     source_files, target_files = _listed(labelled, unlabelled)
-    refuse_overwriting(out, force)
+    prepare_output(out, force)
     store = FeatureStore(chosen, chosen.network(download=download), device=where)
     x_s, kept_s, left_s = store.features(source_files.files, what=labelled.name, progress=progress)
     x_t, kept_t, left_t = store.features(target_files.files, what=unlabelled.name, progress=progress)
@@ -119,12 +119,14 @@ def _listed(labelled: Path, unlabelled: Path) -> tuple[Pictures, Pictures]:
             f"Expected class folders in {labelled}, found {train.name} and {test.name} with class folders in each: "
             f"name one of them, as in {train}."
         )
-    return list_classes(labelled), list_heap(unlabelled)
+    classes = list_classes(labelled)
+    if len(classes.class_names) < 2:
+        found = ", ".join(classes.class_names)
+        raise DataError(f"Expected two or more class folders in {labelled}, found {found}: add another.")
+    return classes, list_heap(unlabelled)
 
 
 def _check_counts(y_s: Tensor, n_t: int, names: tuple[str, ...], labelled: Path, unlabelled: Path) -> None:
-    if len(names) < 2:
-        raise DataError(f"Expected two or more class folders in {labelled}, found {', '.join(names)}: add another.")
     if gone := [name for label, name in enumerate(names) if not (y_s == label).any()]:
         raise DataError(
             f"Expected a whole picture in each class of {labelled}, found damaged ones alone in {', '.join(gone)}: "

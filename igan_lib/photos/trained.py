@@ -179,8 +179,8 @@ def add(folder: Path, pictures: Path, *, device: torch.device | str = "cpu", pro
     return Added(len(kept), known, left, trained.unlike(x))
 
 
-def refuse_overwriting(folder: Path, force: bool) -> None:
-    """ConfigError where `folder` holds what adapt writes, or is no folder.
+def prepare_output(folder: Path, force: bool) -> None:
+    """Make `folder`. ConfigError where it holds what adapt writes, is no folder or can't be made.
 
     A killed call, whose checkpoint is still there, may have begun to write: it goes on.
     """
@@ -191,3 +191,9 @@ def refuse_overwriting(folder: Path, force: bool) -> None:
         raise ConfigError(
             f"Expected a new folder for --out, found {', '.join(there)} in {folder}: name another, or add --force."
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"Expected a folder for --out that can be made, found that {folder} can't ({error.strerror}): name another."
+        ) from error

@@ -148,7 +148,7 @@ def _walk(folder: Path, taken: set[str], owned: list[str], left: list[Left]) -> 
     while waiting:
         linked, here = heappop(waiting)  # what lies there first, links last
         real = os.path.realpath(here)
-        if real in taken or (linked and any(f"{real}/".startswith(f"{own}/") for own in owned)):
+        if real in taken or (linked and any(f"{real}{os.sep}".startswith(f"{own}{os.sep}") for own in owned)):
             left.append(Left(here, "read already through another path"))
             continue
         taken.add(real)

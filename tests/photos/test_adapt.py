@@ -232,6 +232,14 @@ def test_wrong_folders_are_refused_in_a_sentence(folders, tmp_path):
     assert "damaged ones alone in red" in message(error)
 
 
+def test_an_output_that_can_not_be_made_is_refused_before_any_work(folders, tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigError) as error:
+            adapt(*folders, out, **SHORT)
+        assert "--out" in message(error) and not (tmp_path / "features").exists()
+
+
 @pytest.mark.parametrize("wrong", [{"method": "igan+"}, {"backbone": "none"}, {"step": 3}, {"steps": 0}, {"seed": -1}])
 def test_wrong_settings_are_refused_before_any_work(wrong, folders, tmp_path):
     with pytest.raises(ConfigError) as error:

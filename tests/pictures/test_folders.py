@@ -9,6 +9,7 @@ from data_makers import message, noise, write_images
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from igan_lib.cli import main
 from igan_lib.data.domains import load_domain
 from igan_lib.errors import DataError, DataWarning
 from igan_lib.pictures.folders import find_splits, list_classes, list_heap
@@ -131,6 +132,16 @@ def test_a_class_with_sub_folders_is_read_whole_and_said(tmp_path):
     with pytest.warns(DataWarning, match=r"sub-folders were read as a part of their class: dog\."):
         domain = load_domain(f"folder:{tmp_path}")
     assert len(domain.train.labels) + len(domain.test.labels) == 11
+
+
+def test_the_command_line_says_it_as_a_note(tmp_path, capsys):
+    for side in ("a", "b"):
+        write_images(tmp_path / side, count=5)
+    (tmp_path / "b" / "emu").mkdir()
+    words = ["--profile", "smoke", "--results", str(tmp_path / "results"), "--quiet", "--device", "cpu"]
+    assert main(["run", f"folder:{tmp_path / 'a'}", f"folder:{tmp_path / 'b'}", *words]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes == [f"note: Left out of {tmp_path / 'b'}: 1 without a picture (emu)."]
 
 
 def test_plain_folders_give_no_note(tmp_path):
