@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock
+from PIL import Image
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -27,6 +28,8 @@ from igan_lib.pictures.folders import Left
 
 # Part of the store's name: raise it when features of the same pictures, weights and transform come out otherwise.
 _VERSION = 1
+# Ratio of a picture's sides: a transform resizes the shorter one first, and 30,000 x 1 pixels would take gigabytes.
+NARROW = 40
 
 
 class FeatureStore:
@@ -73,7 +76,7 @@ class FeatureStore:
                 f"Expected to keep features in {self.folder}, found that it failed ({type(error).__name__}): "
                 "free some space there, or name another folder with IGAN_FEATURES."
             ) from error
-        left += [Left(f, "damaged") for f, h in zip(files, hashes, strict=True) if h in broken]
+        left += [Left(f, broken[h]) for f, h in zip(files, hashes, strict=True) if h in broken]
         kept = [place for place, h in enumerate(hashes) if h in rows]
         found = torch.empty(len(kept), self.backbone.dimension)
         if kept:
@@ -84,11 +87,14 @@ class FeatureStore:
 
     def of_picture(self, file: Path) -> Tensor:
         """Features of one picture that is not to be kept, 1 x D. DataError: it can't be read."""
-        return self._forward(self.backbone.transform.cut(open_rgb(str(file)))[None])
+        picture = open_rgb(str(file))
+        if _too_narrow(picture):
+            raise DataError(f"Expected sides of a ratio up to {NARROW} in {file}, found {picture.size}: crop it.")
+        return self._forward(self.backbone.transform.cut(picture)[None])
 
-    def _extract(self, new: dict[str, Path], rows: dict[str, int], what: str, progress: bool) -> set[str]:
-        """Append the features of pictures to the store and to `rows`; returns the hashes of those that are damaged."""
-        broken: set[str] = set()
+    def _extract(self, new: dict[str, Path], rows: dict[str, int], what: str, progress: bool) -> dict[str, str]:
+        """Append the features of pictures to the store and to `rows`; returns what ails the others, by hash."""
+        broken: dict[str, str] = {}
         bar = tqdm(total=len(new), disable=not (progress and new), desc=f"{what}: features", unit="picture")
         with bar, open(self.folder / "features", "ab") as values, open(self.folder / "pictures", "ab") as lines:
             for hashes, crops in _portions(new, self.backbone.transform, broken, bar):
@@ -130,18 +136,28 @@ class FeatureStore:
         return rows
 
 
+def _too_narrow(picture: Image.Image) -> bool:
+    return max(picture.size) > NARROW * min(picture.size)
+
+
 def _portions(
-    new: dict[str, Path], transform: Transform, broken: set[str], bar: tqdm
+    new: dict[str, Path], transform: Transform, broken: dict[str, str], bar: tqdm
 ) -> Iterator[tuple[list[str], Tensor]]:
     """Pictures decoded and cut, `BATCH` at a time, with their hashes; those that can't be decoded go to `broken`."""
     hashes: list[str] = []
     crops: list[Tensor] = []
     for digest, file in new.items():
         try:
-            crops.append(transform.cut(open_rgb(str(file))))
-            hashes.append(digest)
+            picture = open_rgb(str(file))
         except DataError:
-            broken.add(digest)
+            broken[digest] = "damaged"
+        else:
+            if _too_narrow(picture):
+                broken[digest] = f"with sides of a ratio above {NARROW}"
+            else:
+                crops.append(transform.cut(picture))
+                hashes.append(digest)
+        if digest in broken:
             bar.update()
         if len(crops) == BATCH:
             yield hashes, torch.stack(crops)

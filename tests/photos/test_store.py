@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from data_makers import message
 from office_makers import tiny_backbone
 from photo_makers import write_photos
+from PIL import Image
 
 from igan_lib.data.features import extract
+from igan_lib.errors import DataError
 from igan_lib.photos.store import FeatureStore
 
 
@@ -90,6 +93,17 @@ def test_damaged_and_unreadable_pictures_are_left_and_named(files, tmp_path):
     found, kept, left = features_of(store, files)
     assert len(found) == 25 and kept == [i for i in range(27) if i not in (4, 6)] and network.seen == 25
     assert {(entry.path, entry.why) for entry in left} == {(files[4], "damaged"), (files[6], "unreadable")}
+
+
+def test_a_picture_too_narrow_to_resize_is_left_and_named(files, tmp_path):
+    Image.new("RGB", (30_000, 1)).save(files[2])
+    Image.new("RGB", (1, 40)).save(files[3])
+    store, network, _ = store_at(tmp_path / "cache")
+    _, kept, left = features_of(store, files)
+    assert len(kept) == network.seen == 26 and [entry.path for entry in left] == [files[2]] and "ratio" in left[0].why
+    with pytest.raises(DataError) as error:
+        store.of_picture(files[2])
+    assert "(30000, 1)" in message(error)
 
 
 def test_other_weights_have_a_store_of_their_own(files, tmp_path):
