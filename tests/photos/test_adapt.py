@@ -105,6 +105,25 @@ def test_the_network_is_the_same_after_a_trip_through_its_file(folders, tmp_path
         assert np.array_equal(pack(u >= 0), codes["unlabelled"])
 
 
+def test_batch_norm_has_the_statistics_of_the_unlabelled_pictures(folders, tmp_path):
+    adapted = adapt(*folders, tmp_path / "out", **SHORT)
+    trained = Trained.load(tmp_path / "out")
+    x, _, _ = trained.store().features(adapted.files, what="again", progress=False)
+    first, norm = trained.net.encoder.layers[:2]
+    assert torch.allclose(norm.running_mean, first(x).mean(0), atol=1e-5)
+
+
+def test_the_page_begins_with_the_surest_and_goes_on_with_the_least_sure(folders, tmp_path):
+    adapted = adapt(*folders, tmp_path / "out", **{**SHORT, "pretrain_steps": 10, "steps": 5})
+    page = (tmp_path / "out" / "page.html").read_text()
+    confidence, label = adapted.probabilities.max(1)
+    for number, name in enumerate(adapted.class_names):
+        part = page.partition(f"<h2>{name}: ")[2].partition("<h2>")[0]
+        shown = [int(value) for value in re.findall(r"<figcaption>(\d+)%", part)]
+        sorted_all = [int(f"{value:.0%}"[:-1]) for value in sorted(confidence[label == number].tolist(), reverse=True)]
+        assert shown[:6] == sorted_all[:6] and shown[6:] == sorted_all[6:][::-1][:6]
+
+
 def test_add_takes_new_pictures_alone_and_says_whether_they_look_alike(folders, tmp_path):
     shop, phone = folders
     adapt(shop, phone, tmp_path / "out", **SHORT)
