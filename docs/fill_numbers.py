@@ -95,8 +95,11 @@ def results_table(runs: pd.DataFrame, profile: str) -> str:
         row = study.row("igan")
         for pair in study.pairs:
             cell = study.cell(runs, row, pair, profile)
-            ours, further = ("not run", "") if not cell.n else (f"{cell.mean:.1f}", _ends(cell.predicted))
-            spread = f" ({_ends(cell.interval)})" if cell.n else ""
+            ours, spread, further = "not run" if not cell.n else f"{cell.mean:.1f}", "", ""
+            if cell.n == 1:
+                spread = " (one seed)"
+            elif cell.n:
+                spread, further = f" ({_ends(cell.interval)})", _ends(cell.predicted)
             printed = "none" if cell.printed is None else f"{cell.printed:.1f}"
             verdict = cell.verdict or "not comparable"
             lines.append([f"{number}", column(pair).replace("->", " → "), printed, f"{ours}{spread}", further, verdict])

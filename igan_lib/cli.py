@@ -1,4 +1,5 @@
-"""The command line: `igan` or `python -m igan_lib` and run, show, table, report, data, notebook, quickstart.
+"""The command line: `igan` or `python -m igan_lib` and run, show, table, report, data, notebook, quickstart,
+adapt, search, add.
 
 Exit codes: 0 done, 1 a run or a notebook failed or a result is damaged, 2 wrong usage or wrong input.
 """
@@ -10,12 +11,15 @@ import json
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from igan_lib.checkout import IS_CHECKOUT, ROOT
-from igan_lib.errors import ConfigError, IganError, Interrupted, NotebookError, TrainingError
+from igan_lib.errors import ConfigError, DataWarning, IganError, Interrupted, NotebookError, TrainingError
+from igan_lib.photos.commands import add_commands
 
 # As in `studies.STUDIES`, which loads pandas: help comes at once.
 TABLES = "table1, table2, table3, table3-cross, retrieval-digits, retrieval-digits-cross, code-length, table4, "
@@ -29,7 +33,9 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a console that has no arrow shows "?" and loses no result
     try:
         arguments = _parser().parse_args(argv)
-        return arguments.command(arguments) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_show_warning, warnings.showwarning)
+            return arguments.command(arguments) or 0
     except IganError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, (TrainingError, NotebookError)) else 2
@@ -48,6 +54,14 @@ def main(argv: list[str] | None = None) -> int:
         remedy = "free some space, or name another folder (--results)"
         print(f"error: Expected to write {error.filename}, found {error.strerror}: {remedy}", file=sys.stderr)
         return 2
+
+
+def _show_warning(others: Callable, message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """A note on the user's data as its sentence alone, without the library's line; others as ever."""
+    if issubclass(category, DataWarning):
+        print(f"note: {message}", file=sys.stderr)
+    else:
+        others(message, category, *where, **more)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     notebook.add_argument("notebook", type=Path)
     notebook.add_argument("output", type=Path, help="the executed copy")
     quickstart = command(_quickstart, "run notebook 00 on embedded data and print what came out")
+    add_commands(command, _assignment)
 
     for used in (table, report):
         used.add_argument("--pairs", help="other pairs than the tables' own, as in mnist5k:digits,usps:digits")

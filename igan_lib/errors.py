@@ -24,6 +24,10 @@ class DataError(IganError):
     """Images or labels are missing, damaged, of the wrong kind, or do not fit together."""
 
 
+class DataWarning(UserWarning):
+    """A part of a user's data was left out or read in a way that he may not expect: one sentence that names it."""
+
+
 class ConfigError(IganError):
     """A setting is unknown, of the wrong type, or out of its range."""
 

@@ -35,6 +35,8 @@ class LabelledTarget:
 def reveal_target_labels(pair: DomainPair) -> LabelledTarget:
     """The target's training images and labels, for the upper bound alone: what is trained on them adapts nothing."""
     train = pair.target.train
+    if (train.labels < 0).any():
+        raise ConfigError(f"Expected a labelled target for SuH, found {pair.target.name} without labels: train NoDA.")
     return LabelledTarget(train.images, train.labels, pair.n_classes)
 
 

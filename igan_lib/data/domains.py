@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,7 +22,7 @@ from igan_lib.data import own_data, readers
 from igan_lib.data.data_root import EMBEDDED, NAMED_DOMAINS, find_own, resolve_root
 from igan_lib.data.images import check_format, check_range, convert_images
 from igan_lib.data.office31 import OFFICE_DOMAINS
-from igan_lib.data.splits import RawDomain, stratified
+from igan_lib.data.splits import UNKNOWN, RawDomain, stratified
 from igan_lib.errors import DataError
 
 
@@ -41,6 +42,8 @@ class Split:
 class Domain:
     """One data set with a training and a test split, both of images or both of features, checked on construction.
 
+    `unlabelled`: a user's own target, whose labels may be `UNKNOWN` where there are none.
+
     Raises:
         DataError: dtype, shape or length is wrong, a feature is not finite, or a label lies outside 0..K-1.
     """
@@ -49,6 +52,7 @@ class Domain:
     train: Split
     test: Split
     class_names: tuple[str, ...]
+    unlabelled: bool = False
 
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("test", self.test)):
@@ -66,7 +70,7 @@ class Domain:
                     f"Expected one label for each image and at least one image in {where}, "
                     f"found {len(images)} images and {len(labels)} labels: complete the data."
                 )
-            if labels.min() < 0 or labels.max() >= self.n_classes:
+            if labels.min() < (UNKNOWN if self.unlabelled else 0) or labels.max() >= self.n_classes:
                 raise DataError(
                     f"Expected labels from 0 to {self.n_classes - 1} in {where}, "
                     f"found {labels.min()} to {labels.max()}: number from 0 on, or complete the class names."
@@ -81,6 +85,12 @@ class Domain:
                 f"Expected equal shapes in both splits of {self.name}, found {tuple(self.train.images.shape[1:])} and "
                 f"{tuple(self.test.images.shape[1:])}: convert both alike."
             )
+
+    @property
+    def known_test(self) -> Split:
+        """The test images whose labels are known: what can be measured on."""
+        known = self.test.labels != UNKNOWN
+        return self.test if known.all() else Split(self.test.images[known], self.test.labels[known])
 
     @property
     def n_classes(self) -> int:
@@ -133,6 +143,8 @@ class DomainPair:
 
     def __post_init__(self) -> None:
         source, target = self.source, self.target
+        if source.unlabelled:
+            raise DataError(f"Expected a labelled source, found {source.name}, loaded as a target: swap the two.")
         pair = f"{source.name} and {target.name}"
         if source.class_names != target.class_names:
             odd = sorted(set(source.class_names) ^ set(target.class_names))
@@ -173,8 +185,12 @@ class DomainPair:
 
 
 def load_pair(source: str, target: str, **options) -> DomainPair:
-    """Load two domains in one format; see `load_domain` for the options and errors."""
-    return DomainPair(load_domain(source, **options), load_domain(target, **options))
+    """Load two domains in one format; see `load_domain` for the options and errors.
+
+    A target of the user's own may lack labels, or classes of the source.
+    """
+    loaded = load_domain(source, **options)
+    return DomainPair(loaded, load_domain(target, classes=loaded.class_names if ":" in target else None, **options))
 
 
 def load_domain(
@@ -185,6 +201,7 @@ def load_domain(
     root: Path | None = None,
     download: bool = False,
     limit: int | None = None,
+    classes: tuple[str, ...] | None = None,
 ) -> Domain:
     """Load one domain and check dtype, range, counts and label histogram.
 
@@ -196,6 +213,8 @@ def load_domain(
         download: fetch mnist, usps or svhn into the root if it is not there yet.
         limit: keep at most so many images of each split. The classes keep their shares, at least one image each; the
             same images are kept every time, those of a smaller limit among those of a larger one.
+        classes: of the source, for a target of the user's own: its classes are matched by name, it may lack some, and a
+            label may be missing or `UNKNOWN`.
 
     Raises:
         DataError: unknown name; data that are missing, damaged or not what was published.
@@ -203,21 +222,20 @@ def load_domain(
     """
     check_format(size, channels)
     raw = _read(name, size, channels, root, download)
-    parts = (("train", raw.x_train, raw.y_train), ("test", raw.x_test, raw.y_test))
-    for part, images, labels in parts:
+    for part, images, labels in raw.parts:
         # Before the classes are looked for: labels that are cut off may lack some.
         if len(images) != len(labels):
             raise DataError(
                 f"Expected one label for each image in the {part} split of {name}, "
                 f"found {len(images)} images and {len(labels)} labels: complete the data."
             )
-    _check_classes(name, raw)
+    raw = _check_classes(name, raw) if classes is None else _matched(raw, classes)
     splits = []
-    for part, images, labels in parts:
+    for part, images, labels in raw.parts:
         check_range(f"the {part} images of {name}", images)
         kept = stratified(labels, limit, raw.class_names)
         splits.append(Split(convert_images(images[kept], size, channels), torch.from_numpy(labels[kept])))
-    return Domain(name, *splits, class_names=raw.class_names)
+    return Domain(name, *splits, class_names=raw.class_names, unlabelled=classes is not None)
 
 
 def _read(name: str, size: int, channels: int, root: Path | None, download: bool) -> RawDomain:
@@ -241,7 +259,22 @@ def _read(name: str, size: int, channels: int, root: Path | None, download: bool
     raise DataError(f"Expected a domain among {', '.join(known)}, found {name!r}: {hint}")
 
 
-def _check_classes(name: str, raw: RawDomain) -> None:
+def _matched(raw: RawDomain, classes: tuple[str, ...]) -> RawDomain:
+    """The labels as places in `classes`; as they are if a name is not there or comes twice, for the pair to refuse."""
+    names = raw.class_names
+    if len(set(names)) < len(names) or not set(names) <= set(classes):
+        return raw
+    place = np.array([classes.index(name) for name in names] + [UNKNOWN])  # the last for -1
+
+    def placed(y: np.ndarray) -> np.ndarray:
+        known = (y >= UNKNOWN) & (y < len(names))
+        # Others stay out of range, for the domain to refuse.
+        return np.where(known, place[np.where(known, y, UNKNOWN)], np.where(y < 0, y, y + len(classes)))
+
+    return replace(raw, y_train=placed(raw.y_train), y_test=placed(raw.y_test), class_names=classes)
+
+
+def _check_classes(name: str, raw: RawDomain) -> RawDomain:
     """At least two classes of different names, and all of them among the training labels."""
     names = raw.class_names
     if len(set(names)) != len(names) or len(names) < 2:
@@ -254,3 +287,4 @@ def _check_classes(name: str, raw: RawDomain) -> None:
             f"Expected each label from 0 to {len(names) - 1} among the training labels of {name}, found no {absent}: "
             "number the classes from 0 on without gaps."
         )
+    return raw

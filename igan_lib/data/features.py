@@ -28,10 +28,10 @@ from igan_lib.data.backbones import Backbone, Transform, find_backbone, weights_
 from igan_lib.data.data_root import resolve_root
 from igan_lib.data.domains import Domain, DomainPair, Split
 from igan_lib.data.office31 import OfficeFiles, content_hash, list_office31
-from igan_lib.data.own_data import open_rgb
 from igan_lib.data.splits import stratified
 from igan_lib.errors import DataError
 from igan_lib.files import atomic_path
+from igan_lib.pictures.decoding import open_rgb
 
 # Images in one forward pass: batches of 64 take half as long again on a CPU (benchmarks/features.py), whose caches the
 # activations then leave.

@@ -13,6 +13,7 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what PIL's convert("L") uses as w
 _VALUES_AT_ONCE = 2**23  # 32 MiB as float32: bounds the memory whatever the number and size of the images
 _TIE = 1e-4  # see _round
 _LEAST_CONTRAST = 64  # grey levels: images of 0..1 or the raw 0..16 of the UCI digits stay below, real data don't
+_LEAST_SHARE = 0.25  # of the images that must have it
 
 
 def convert_images(images: np.ndarray, size: int, channels: int) -> Tensor:
@@ -99,6 +100,13 @@ def check_range(what: str, images: np.ndarray) -> None:
     if high - low < _LEAST_CONTRAST:
         raise DataError(
             f"Expected {what} to use the grey levels from 0 to 255, found {low} to {high} alone: scale them."
+        )
+    flat = images.reshape(len(images), -1)
+    few = int((flat.max(1).astype(int) - flat.min(1) >= _LEAST_CONTRAST).sum())
+    if few < _LEAST_SHARE * len(images):  # a stray 255 among images of 0..1
+        raise DataError(
+            f"Expected {what} to use the grey levels from 0 to 255, found {few} of {len(images)} alone whose own "
+            f"levels are {_LEAST_CONTRAST} or more apart: scale them all alike."
         )
 
 

@@ -1,33 +1,40 @@
 """A user's own data: arrays in a file, or pictures in class folders."""
 
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from igan_lib.data.images import convert_images
-from igan_lib.data.splits import RawDomain, stratified_split
-from igan_lib.errors import DataError
+from igan_lib.data.splits import UNKNOWN, RawDomain, stratified_split
+from igan_lib.errors import DataError, DataWarning
+from igan_lib.pictures.decoding import open_rgb
+from igan_lib.pictures.folders import find_splits, left_out, list_classes
 
 
 def read_npz(path: Path) -> RawDomain:
-    """A user's own arrays: x_train, y_train, x_test, y_test and, if present, class_names (strings).
+    """A user's own arrays: x_train, x_test and, if present, y_train, y_test and class_names (strings).
 
-    Images uint8, N x H x W or N x H x W x {1, 3}; labels integers 0..K-1, all of them in the training part. Pickled
+    Images uint8, N x H x W or N x H x W x {1, 3}; labels integers 0..K-1, all of them in the training part. Of a target
+    labels may be `UNKNOWN` or, with the whole array, missing, and so may classes of its source (`load_domain`). Pickled
     objects are refused, so a file from elsewhere can't run code.
     """
-    keys = ("x_train", "y_train", "x_test", "y_test")
+    keys = ("x_train", "x_test")
     try:
         with np.load(path, allow_pickle=False) as archive:
             missing = [key for key in keys if key not in archive]
             if missing:
                 raise DataError(
                     f"Expected the arrays {', '.join(keys)} in {path}, found no {', '.join(missing)}: "
-                    "save it again with all four."
+                    "save it again with all of them."
                 )
-            x_train, y_train, x_test, y_test = (archive[key] for key in keys)
+            x_train, x_test = (archive[key] for key in keys)
+            y_train, y_test = (
+                archive[f"y_{part}"] if f"y_{part}" in archive else np.full(len(x), UNKNOWN)
+                for part, x in (("train", x_train), ("test", x_test))
+            )
             names = [str(name) for name in np.ravel(archive["class_names"])] if "class_names" in archive else None
     # What numpy raises on a file that is cut short, altered, pickled (ValueError) or a single array (TypeError).
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
@@ -43,26 +50,24 @@ def read_npz(path: Path) -> RawDomain:
             )
     y_train, y_test = y_train.astype(np.int64), y_test.astype(np.int64)
     if names is None:
-        names = [str(label) for label in range(int(y_train.max(initial=-1)) + 1)]
+        names = [str(label) for label in range(int(max(y_train.max(initial=-1), y_test.max(initial=-1))) + 1)]
     return RawDomain(x_train, y_train, x_test, y_test, tuple(names))
 
 
 def read_folder(path: Path, size: int, channels: int) -> RawDomain:
     """A user's own images in torchvision's ImageFolder layout, of any size and any mix of sizes.
 
-    `path`/train/<class>/* and `path`/test/<class>/* if there are both, otherwise `path`/<class>/* with a stratified
-    split. Raw images of different sizes don't fit in one array, so each goes through `convert_images` as it is read
-    (which also keeps the memory small); converting the result once more changes nothing.
+    `path`/train/<class>/* and `path`/test/<class>/* if there are both, or folders of such names (`folders.SPLITS`),
+    otherwise `path`/<class>/* with a stratified split. Raw images of different sizes don't fit in one array, so each
+    goes through `convert_images` as it is read (which also keeps the memory small); converting the result once more
+    changes nothing. What is left out is said in a `DataWarning`.
     """
-    train, test = path / "train", path / "test"
-    if train.is_dir() != test.is_dir():
-        found, lacking = ("train", "test") if train.is_dir() else ("test", "train")
-        raise DataError(
-            f"Expected both train and test in {path}, found {found} alone: "
-            f"add {lacking}, or put the class folders right into {path} to have them split."
-        )
-    if not train.is_dir():
+    splits = find_splits(path)
+    if splits is None:
         return stratified_split(str(path), *_read_image_folder(path, size, channels))
+    train, test, left = splits
+    if left:
+        warnings.warn(left_out(left, path), DataWarning, stacklevel=2)
     x_train, y_train, names = _read_image_folder(train, size, channels)
     x_test, y_test, test_names = _read_image_folder(test, size, channels)
     if names != test_names:
@@ -75,33 +80,11 @@ def read_folder(path: Path, size: int, channels: int) -> RawDomain:
 
 def _read_image_folder(path: Path, size: int, channels: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """`path`/<class>/* -> uint8 N x size x size x channels, labels in alphabetical order of the names, names."""
-    from torchvision.datasets import ImageFolder
-
-    try:
-        listing = ImageFolder(str(path))
-    except FileNotFoundError as error:
-        raise DataError(
-            f"Expected {path} to hold class folders with images in each, found none or an empty one: "
-            "arrange the files as <class>/<image>."
-        ) from error
-    images = np.empty((len(listing.samples), size, size, channels), dtype=np.uint8)
-    for image, (file, _) in zip(images, listing.samples, strict=True):
-        converted = convert_images(np.asarray(open_rgb(file))[np.newaxis], size, channels)
+    found = list_classes(path)
+    for note in found.notes(path):
+        warnings.warn(note, DataWarning, stacklevel=2)
+    images = np.empty((len(found.files), size, size, channels), dtype=np.uint8)
+    for image, file in zip(images, found.files, strict=True):
+        converted = convert_images(np.asarray(open_rgb(str(file)))[np.newaxis], size, channels)
         image[...] = converted[0].permute(1, 2, 0).numpy()
-    return images, np.asarray(listing.targets, dtype=np.int64), tuple(listing.classes)
-
-
-def open_rgb(file: str) -> Image.Image:
-    """One image, decoded, as RGB with 8 bits a channel, without transparency; DataError: it is damaged, or has more."""
-    try:
-        with Image.open(file) as image:
-            # PIL clips what does not fit in 8 bits: a 16-bit picture would turn white without a word.
-            if image.mode.startswith(("I", "F")):
-                raise DataError(
-                    f"Expected 8 bits a channel in {file}, found the mode {image.mode}: convert it to 8 bits."
-                )
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"Expected an image in {file}, found a file that can't be decoded: repair or remove it."
-        ) from error
+    return images, np.asarray(found.labels, dtype=np.int64), found.class_names

@@ -12,6 +12,10 @@ SPLIT_SEED = 0
 """Seed of that split: part of the data's definition, not of a run."""
 
 
+UNKNOWN = -1
+"""The label of an image of a target that has none."""
+
+
 @dataclass(frozen=True, eq=False)
 class RawDomain:
     """What a reader returns: images uint8 (N x H x W or N x H x W x {1, 3}), labels int64 0..K-1, class names."""
@@ -21,6 +25,11 @@ class RawDomain:
     x_test: np.ndarray
     y_test: np.ndarray
     class_names: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[tuple[str, np.ndarray, np.ndarray], ...]:
+        """The splits: name, images, labels."""
+        return (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test))
 
 
 def stratified_split(what: str, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> RawDomain:

@@ -15,6 +15,7 @@ from igan_lib.compared.interface import FeatureHash
 from igan_lib.compared.itq import ITQ
 from igan_lib.compared.uh_bdnn import UHBDNN
 from igan_lib.data.domains import Domain, DomainPair
+from igan_lib.data.splits import UNKNOWN
 from igan_lib.experiment.evaluation import hidden_features, recalibrated
 from igan_lib.experiment.measures import map_metrics
 from igan_lib.experiment.presets import METHODS, VERSIONS, ExperimentConfig
@@ -64,7 +65,8 @@ def hash_features(
     train_t, test_t = domain_features(network, pair.target, reestimate_batch_norm=reestimate)
     method = FEATURE_METHODS[config.method](code_length=config.code_length)
     method.fit(equal_shares(train_s, train_t, config.seed), seed=config.seed)
-    queries, database = pair.target.test, pair.source.train
-    metrics = map_metrics(method.encode(test_t), queries.labels, method.encode(train_s), database.labels)
+    known = pair.target.test.labels != UNKNOWN
+    queries, database = (method.encode(test_t)[known], pair.target.known_test.labels), pair.source.train
+    metrics = map_metrics(*queries, method.encode(train_s), database.labels) if known.any() else {}
     history = [{"step": step, "objective": value} for step, value in enumerate(method.objective_history, start=1)]
     return metrics, history

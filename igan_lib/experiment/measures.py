@@ -25,13 +25,16 @@ def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool
     source_only_map_cross. Of the target's codes of both networks, up to `CLUSTER_IMAGES`: target_silhouette (in
     hundredths) and target_purity, source_only_silhouette and source_only_purity (`clusters`). With batch norm,
     running_statistics_accuracy is the target accuracy without re-estimated statistics. Target labels serve to count
-    here (and to train SuH, which is given them on purpose), nowhere else.
+    here (and to train SuH, which is given them on purpose), nowhere else; of a user's own target, those that are known.
+    Without any, source_accuracy alone is measured.
     """
 
     def net_for(net: HashNet, domain: Domain) -> HashNet:
         return recalibrated(net, domain.train.images) if reestimate_batch_norm else net.eval()
 
-    test, database = pair.target.test, pair.source.train
+    test, database = pair.target.known_test, pair.source.train
+    if not len(test.labels):
+        return {"source_accuracy": accuracy(net_for(method.inference_net, pair.source), pair.source.test)}
     nets = {"": method.inference_net}
     if not isinstance(method, SuH):  # it has no stage without target labels
         nets["source_only_"] = method.source_only
@@ -76,7 +79,7 @@ def retrieve(net_t: HashNet, net_s: HashNet, pair: DomainPair, **options) -> dic
     `net_t`, `net_s`: the network in eval mode as it is used on the target and on the source; the same one twice where
     nothing is re-estimated. `options`: `places`, `divisor`, `threads` of `protocols.evaluate_retrieval`.
     """
-    queries, database = pair.target.test, pair.source.train
+    queries, database = pair.target.known_test, pair.source.train
     u_t, _ = codes_and_logits(net_t, queries.images)
     u_s, _ = codes_and_logits(net_s, database.images)
     return both(u_t, queries.labels, u_s, database.labels, **options)

@@ -26,7 +26,9 @@ _QUERIES = 128  # of a block: their histograms, 520 KiB at 64 bits, stay in the 
 _PARTS = 8  # histograms of a query
 _PRODUCTS = 2**24  # entries of one product on a torch device: 64 MiB in float32
 
-Codes = np.ndarray | Tensor  # n x d floating u, or n x words uint64 from `pack`
+# n x d floating u; or packed: n x words uint64 from `pack`, or n x d / 8 uint8 as faiss has them (bit j of a code is
+# bit j mod 8 of byte j // 8, numpy's bitorder="little"), which tell their length to the byte.
+Codes = np.ndarray | Tensor
 
 
 def to_numpy(values: Codes) -> np.ndarray:
@@ -40,7 +42,8 @@ def to_numpy(values: Codes) -> np.ndarray:
 def binarize(u: Codes) -> np.ndarray:
     """The bits sign(u) of n x d floating codes: True where u >= 0 (a zero of either sign too), False where u < 0.
 
-    DataError: another shape or dtype (bits 0 and 1 are not u, they go to `pack`), or an entry that is not finite.
+    DataError: another shape or dtype, an entry that is not finite, or bits 0 and 1 (as floats too), which go to `pack`:
+    read as u, all of them would be True.
     """
     u = to_numpy(u)
     if u.ndim != 2 or u.dtype.kind != "f":
@@ -53,6 +56,12 @@ def binarize(u: Codes) -> np.ndarray:
         raise DataError(
             f"Expected finite codes, found {int((~finite).sum())} entries that are not finite, the first in row "
             f"{int(np.argwhere(~finite)[0, 0])}: check the network or the features that made them."
+        )
+    # Short: what a network gives is decided by its first entries.
+    if u.size and ((u[0] == 0) | (u[0] == 1)).all() and ((u == 0) | (u == 1)).all() and u.any() and not u.all():
+        raise DataError(
+            "Expected codes u, negative where a bit is 0, found floats of 0 and 1 alone: give pack(u > 0) of "
+            "igan_lib.retrieval.bits, or 2 * u - 1."
         )
     return u >= 0
 
@@ -83,11 +92,19 @@ def as_bytes(words: np.ndarray) -> np.ndarray:
 
 
 def as_words(codes: Codes) -> tuple[np.ndarray, int]:
-    """Codes u (n x d, see `binarize`) or packed ones as n x words uint64, contiguous, and their length.
+    """Codes u (n x d, see `binarize`) or packed ones (see `Codes`) as n x words uint64, contiguous, and their length.
 
-    The length is d, or 64 a word where the codes came packed. DataError: as `binarize` and `pack`.
+    The length is d; where the codes came packed, 64 a word or 8 a byte. DataError: as `binarize` and `pack`, or
+    uint8 of 0 and 1 alone, which are rather bits that nobody packed.
     """
     codes = to_numpy(codes)
+    if codes.dtype == np.uint8 and codes.ndim == 2 and codes.shape[1] > 0:
+        if len(codes) and codes.max() == 1:
+            raise DataError("Expected packed codes, found bytes of 0 and 1 alone: give pack() of these bits.")
+        width = codes.shape[1]
+        padded = np.zeros((len(codes), -(-width // 8) * 8), np.uint8)
+        padded[:, :width] = codes
+        return padded.view("<u8").astype(np.uint64, copy=False), 8 * width
     if codes.dtype == np.uint64 and codes.ndim == 2 and codes.shape[1] > 0:
         return np.ascontiguousarray(codes), WORD * codes.shape[1]
     return pack(binarize(codes)), codes.shape[1]
@@ -122,8 +139,8 @@ def counts(
     """Count the database by distance to each query. An item is relevant when its label is the query's.
 
     Args:
-        queries, database: Q x L and N x L codes u, or both packed; packed codes count 64 bits a word, so that L is a
-            multiple of 64 and the bins beyond the true length are empty.
+        queries, database: Q x L and N x L codes u, or both packed; words count 64 bits each, so that L is a multiple
+            of 64 and the bins beyond the true length are empty.
         query_labels, database_labels: Q and N integers, 0 or more.
         exclude_self: each item queries the rest: both sides are the same, and item i does not count for query i.
         threads: CPU threads; None: as many as torch has, so that one setting holds for both.
@@ -132,11 +149,11 @@ def counts(
     Raises:
         DataError: codes or labels of a wrong dtype, shape or length, codes that are not finite, negative labels, or
             with `exclude_self` two sides that are not the same.
-        ConfigError: fewer than one thread.
+        ConfigError: fewer than one thread or a part of one, or a device that is not there.
     """
     q, db, length = _same_length(queries, database)
-    if threads is not None and threads < 1:
-        raise ConfigError(f"Expected 1 thread or more, found {threads}: leave it out to use as many as torch has.")
+    if threads is not None and (not isinstance(threads, int | np.integer) or threads < 1):
+        raise ConfigError(f"Expected 1 thread or more, found {threads!r}: leave it out to use as many as torch has.")
     q_labels, db_labels = _labels(query_labels, len(q), "query"), _labels(database_labels, len(db), "database")
     if exclude_self and not (np.array_equal(q, db) and np.array_equal(q_labels, db_labels)):
         raise DataError(
@@ -146,11 +163,26 @@ def counts(
     if device is None:
         found = _numba_counts(q, q_labels, db, db_labels, length, threads or torch.get_num_threads())
     else:
-        found = _torch_counts(q, q_labels, db, db_labels, length, torch.device(device))
+        found = _torch_counts(q, q_labels, db, db_labels, length, _present(device))
     others, relevant = found.transpose(1, 0, 2).copy()
     if exclude_self:
         relevant[:, 0] -= 1  # an item is relevant to itself, at distance 0
     return Counts(others + relevant, relevant)
+
+
+def _present(device: str | torch.device) -> torch.device:
+    """The device, if tensors can be put there."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:  # AssertionError: torch was built without CUDA
+        raise ConfigError(
+            f"Expected a device of this machine, found {str(device)!r}: leave it out to count on the CPU."
+        ) from error
+
+
+def lowest(values: np.ndarray) -> str:
+    """What a sentence says of the least of numbers; nothing of what can't be compared."""
+    return f", the lowest {values.min()}" if values.size and values.dtype.kind in "iuf" else ""
 
 
 def _same_length(queries: Codes, database: Codes) -> tuple[np.ndarray, np.ndarray, int]:
@@ -170,7 +202,7 @@ def _labels(labels: np.ndarray | Tensor, size: int, side: str) -> np.ndarray:
     if labels.shape != (size,) or labels.dtype.kind not in "iu" or (size and labels.min() < 0):
         raise DataError(
             f"Expected {size} {side} labels, integers of 0 or more, one for each code, found {labels.dtype} of shape "
-            f"{labels.shape}{f', the lowest {labels.min()}' if labels.size else ''}: give the labels of these codes."
+            f"{labels.shape}{lowest(labels)}: give the labels of these codes."
         )
     return labels.astype(np.int64)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from igan_lib.errors import ConfigError, DataError
 from igan_lib.files import atomic_path
-from igan_lib.retrieval.bits import Codes, as_bytes, as_words, to_numpy
+from igan_lib.retrieval.bits import Codes, as_bytes, as_words, lowest, to_numpy
 
 Kind = Literal["flat", "ivf", "hnsw"]
 
@@ -49,9 +49,15 @@ class HashIndex:
     ):
         if kind not in get_args(Kind):
             raise ConfigError(f"Expected a kind among {', '.join(get_args(Kind))}, found {kind!r}: choose one of them.")
-        if code_length < 8 or code_length % 8:
-            raise ConfigError(f"Expected a code length that is a multiple of 8, found {code_length}: choose such one.")
+        if not isinstance(code_length, int | np.integer) or code_length < 8 or code_length % 8:
+            raise ConfigError(
+                f"Expected a code length that is a multiple of 8, found {code_length!r}: choose such one."
+            )
+        code_length = int(code_length)  # faiss takes no number of numpy's
         numbers = {"lists": lists, "probes": probes, "links": links, "effort": effort}
+        if not all(isinstance(number, int | np.integer) for number in numbers.values()):
+            raise ConfigError(f"Expected whole numbers, found {numbers}: correct them.")
+        numbers = {name: int(number) for name, number in numbers.items()}
         if min(numbers.values()) < 1 or links < 2:
             raise ConfigError(f"Expected numbers of 1 or more, and 2 links or more, found {numbers}: raise them.")
         self.code_length, self.kind, self._numbers = code_length, kind, numbers
@@ -93,17 +99,23 @@ class HashIndex:
         """
         if self._index is None:
             raise DataError("Expected an index with codes, found an empty one: add() codes before you search.")
-        if not 1 <= k <= len(self):
-            raise ConfigError(f"Expected k from 1 to the {len(self)} codes of the index, found {k}: choose such a k.")
-        distances, positions = self._index.search(self._bytes(queries), k)
+        if not isinstance(k, int | np.integer) or not 1 <= k <= len(self):
+            raise ConfigError(f"Expected k from 1 to the {len(self)} codes of the index, found {k!r}: choose such a k.")
+        distances, positions = self._index.search(self._bytes(queries), int(k))
         found = positions >= 0
         return np.where(found, self._ids[positions], NO_ID), np.where(found, distances, self.code_length + 1)
 
     def save(self, path: Path | str) -> None:
-        """Write codes, ids, code length and kind to one file, atomically."""
+        """Write codes, ids, code length and kind to one file, atomically. DataError: it can't be written."""
         index = np.empty(0, np.uint8) if self._index is None else faiss.serialize_index_binary(self._index)
-        with atomic_path(Path(path)) as partial, open(partial, "wb") as file:
-            np.savez(file, code_length=self.code_length, kind=self.kind, **self._numbers, ids=self._ids, index=index)
+        values = {"code_length": self.code_length, "kind": self.kind, **self._numbers, "ids": self._ids, "index": index}
+        try:
+            with atomic_path(Path(path)) as partial, open(partial, "wb") as file:
+                np.savez(file, **values)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
+            raise DataError(
+                f"Expected a file to write at {path}, found that it can't be ({error.strerror}): name another."
+            ) from error
 
     @classmethod
     def load(cls, path: Path | str) -> "HashIndex":
@@ -134,8 +146,11 @@ class HashIndex:
         packed, used = as_bytes(words), self.code_length // 8
         fits = length == self.code_length
         if codes.dtype == np.uint64:
-            # Packed codes tell their length to within 64 bits; those beyond it must be empty.
+            # Words tell their length to within 64 bits; those beyond it must be empty. Where half a word more is empty
+            # in all of them, their length is a shorter one: by chance that happens to one code in 4 billion.
             fits = words.shape[1] == -(-used // 8) and not packed[:, used:].any()
+            if fits and used > 4 and packed.any() and not packed[:, used - 4 : used].any():
+                fits, length = False, length - 32
         if not fits:
             raise DataError(
                 f"Expected codes of {self.code_length} bits, found {length}: give codes of the index's own length."
@@ -145,13 +160,19 @@ class HashIndex:
     def _new_ids(self, ids: np.ndarray | Tensor | None, count: int) -> np.ndarray:
         """The ids of `count` new codes as int64, checked."""
         if ids is None:
-            return np.arange(count, dtype=np.int64) + (self._ids.max() + 1 if len(self) else 0)
+            first = int(self._ids.max()) + 1 if len(self) else 0
+            if first + count > 2**63:
+                raise DataError(
+                    f"Expected room for {count} ids after the greatest in the index, found {first - 1} there, and "
+                    "2^63 - 1 is the last: give ids of your own."
+                )
+            return np.arange(count, dtype=np.int64) + first if count else np.empty(0, np.int64)
         ids = to_numpy(ids)
         in_form = ids.shape == (count,) and ids.dtype.kind in "iu"
         if not in_form or (count and (ids.min() < 0 or ids.max() > np.iinfo(np.int64).max)):
             raise DataError(
                 f"Expected {count} ids, integers from 0 to 2^63 - 1, one for each code, found {ids.dtype} of shape "
-                f"{ids.shape}{f', the lowest {ids.min()}' if ids.size else ''}: give such ids, or none."
+                f"{ids.shape}{lowest(ids)}: give such ids, or none."
             )
         ids = ids.astype(np.int64)
         values, times = np.unique(np.concatenate([self._ids, ids]), return_counts=True)

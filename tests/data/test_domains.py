@@ -79,7 +79,7 @@ def test_pair_has_one_format(tmp_path):
 def test_pair_of_different_classes(tmp_path):
     name = write_npz(tmp_path / "own.npz")
     with pytest.raises(DataError) as error:
-        load_pair("digits", name)
+        load_pair(name, "digits")
     assert "3, 4, 5, 6, 7, 8, 9 in one alone" in message(error)
     with pytest.raises(DataError) as error:
         DomainPair(make_domain(classes=("a", "b")), make_domain(classes=("b", "a")))

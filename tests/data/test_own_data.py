@@ -14,6 +14,11 @@ from igan_lib.errors import DataError
 # A user's own arrays
 
 
+def with_stray(images):
+    images[3, 5, 5] = 255
+    return images
+
+
 def test_npz(tmp_path):
     domain = load_domain(write_npz(tmp_path / "own.npz"))
     assert domain.class_names == ("0", "1", "2")
@@ -63,22 +68,25 @@ def test_own_data_are_present_where_loading_looks_for_them(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"y_test": None}, "no y_test"),
+        ({"x_test": None}, "no x_test"),
+        ({"y_train": None}, "found no [0, 1, 2]"),
+        ({"y_test": None}, "-1 to -1"),
         ({"x_train": None, "x_test": None}, "no x_train, x_test"),
         ({"x_train": noise(12, 20, 20).astype(np.float32)}, "float32"),
         ({"x_train": noise(12, 400)}, "(12, 400)"),
         ({"x_train": noise(12, 3, 20, 20)}, "channels come last"),
         ({"x_train": noise(12, 20, 20) // 255}, "0 to 1 alone"),
         ({"x_test": noise(12, 20, 20) // 16}, "0 to 15 alone"),
+        ({"x_test": with_stray(noise(12, 20, 20) // 255)}, "1 of 12 alone"),
         ({"x_test": noise(0, 20, 20), "y_test": np.arange(0)}, "(0, 20, 20)"),
         ({"y_train": np.arange(12) / 3}, "float64"),
         ({"y_train": np.eye(12, dtype=int)}, "(12, 12)"),
         ({"y_train": np.arange(12) % 3 + 1}, "no [0]"),
         ({"y_train": 2 * (np.arange(12) % 3)}, "no [1, 3]"),
-        ({"y_train": np.zeros(12, dtype=int)}, "two or more classes"),
-        ({"y_train": np.arange(12) % 3 - 1}, "-1 to 1"),
+        ({"y_train": np.zeros(12, dtype=int), "y_test": np.zeros(12, dtype=int)}, "two or more classes"),
+        ({"y_train": np.arange(12) % 3 - 1}, "no [2]"),
         ({"y_train": np.r_[np.arange(11) % 3, -1]}, "-1 to 2"),
-        ({"y_test": np.arange(12) % 4}, "0 to 3"),
+        ({"y_test": np.arange(12) % 4}, "no [3]"),
         ({"y_test": np.arange(11) % 3}, "12 images and 11 labels"),
         ({"y_train": np.arange(13) % 3}, "12 images and 13 labels"),
         ({"y_train": np.arange(2)}, "12 images and 2 labels"),
@@ -164,9 +172,9 @@ def test_unreadable_image(content, tmp_path):
     assert str(victim) in message(error)
 
 
-def test_image_of_16_bits_is_refused(tmp_path):
+def test_image_of_floats_is_refused(tmp_path):
     write_images(tmp_path)
-    Image.fromarray(noise(20, 20).astype(np.uint16) * 256).save(tmp_path / "cat" / "0.png")
+    Image.fromarray(noise(20, 20).astype(np.float32)).save(tmp_path / "cat" / "0.tiff")
     with pytest.raises(DataError) as error:
         load_domain(f"folder:{tmp_path}")
     assert "8 bits" in message(error)

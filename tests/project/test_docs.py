@@ -21,7 +21,7 @@ TITLES = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def test_each_document_is_there():
-    expected = "benchmarks choices compared_methods data reproducibility running selection teaching"
+    expected = "benchmarks choices compared_methods data photographs reproducibility running selection teaching"
     assert [path.stem for path in DOCS] == expected.split()
 
 

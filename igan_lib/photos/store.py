@@ -1,0 +1,166 @@
+"""Features of pictures, kept picture by picture: a killed extraction goes on, and new pictures cost only themselves.
+
+A store is a folder of two files that only grow: `features`, rows of float32, and `pictures`, a line a row with the
+SHA-256 of the picture's bytes and the CRC-32 of the row. A row without a whole line, or whose CRC differs, was never
+finished, and its picture is computed anew. The same picture under two names, or in two folders, is computed once.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from PIL import Image
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from igan_lib.data.backbones import Backbone, Transform, weights_hash
+from igan_lib.data.features import BATCH, feature_cache
+from igan_lib.data.office31 import content_hash
+from igan_lib.errors import DataError
+from igan_lib.pictures.decoding import open_rgb
+from igan_lib.pictures.folders import Left
+
+# Part of the store's name: raise it when features of the same pictures, weights and transform come out otherwise.
+_VERSION = 1
+# Ratio of a picture's sides: a transform resizes the shorter one first, and 30,000 x 1 pixels would take gigabytes.
+NARROW = 40
+
+
+class FeatureStore:
+    """Features (float32, D) of any pictures by one backbone on one device.
+
+    Args:
+        backbone: gives the transform and D; network: its network with weights, moved to `device`.
+        cache: the folder of stores, `data.features.feature_cache()` if not given.
+    """
+
+    def __init__(
+        self, backbone: Backbone, network: nn.Module, *, cache: Path | None = None, device: torch.device | str = "cpu"
+    ) -> None:
+        self.backbone, self.device = backbone, torch.device(device)
+        self.weights = weights_hash(network)
+        self.network = network.eval().to(self.device, memory_format=torch.channels_last)
+        parts = [_VERSION, asdict(backbone.transform), self.weights]
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        self.folder = (feature_cache() if cache is None else cache) / f"pictures-{backbone.name}-{key}"
+
+    def features(
+        self, files: Sequence[Path], *, what: str, progress: bool = True
+    ) -> tuple[Tensor, list[int], list[Left]]:
+        """Features of the files that can be read, n x D; the places of these among `files`; and the others, with why.
+
+        `what`: the name of the bar. DataError: the store can't be written.
+        """
+        hashes: list[str | None] = []
+        left: list[Left] = []
+        for file in tqdm(files, disable=not progress, desc=f"{what}: look", unit="picture"):
+            try:
+                hashes.append(content_hash(file))
+            except DataError:
+                hashes.append(None)
+                left.append(Left(file, "unreadable"))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.folder / "lock"):
+                rows = self._rows()
+                new = {h: file for h, file in zip(hashes, files, strict=True) if h is not None and h not in rows}
+                broken = self._extract(new, rows, what, progress)
+        except OSError as error:
+            raise DataError(
+                f"Expected to keep features in {self.folder}, found that it failed ({type(error).__name__}): "
+                "free some space there, or name another folder with IGAN_FEATURES."
+            ) from error
+        left += [Left(f, broken[h]) for f, h in zip(files, hashes, strict=True) if h in broken]
+        kept = [place for place, h in enumerate(hashes) if h in rows]
+        found = torch.empty(len(kept), self.backbone.dimension)
+        if kept:
+            mapped = np.memmap(self.folder / "features", np.float32, "r").reshape(-1, self.backbone.dimension)
+            for row, place in enumerate(kept):
+                found[row] = torch.from_numpy(mapped[rows[hashes[place]]].copy())
+        return found, kept, left
+
+    def of_picture(self, file: Path) -> Tensor:
+        """Features of one picture that is not to be kept, 1 x D. DataError: it can't be read."""
+        picture = open_rgb(str(file))
+        if _too_narrow(picture):
+            raise DataError(f"Expected sides of a ratio up to {NARROW} in {file}, found {picture.size}: crop it.")
+        return self._forward(self.backbone.transform.cut(picture)[None])
+
+    def _extract(self, new: dict[str, Path], rows: dict[str, int], what: str, progress: bool) -> dict[str, str]:
+        """Append the features of pictures to the store and to `rows`; returns what ails the others, by hash."""
+        broken: dict[str, str] = {}
+        bar = tqdm(total=len(new), disable=not (progress and new), desc=f"{what}: features", unit="picture")
+        with bar, open(self.folder / "features", "ab") as values, open(self.folder / "pictures", "ab") as lines:
+            for hashes, crops in _portions(new, self.backbone.transform, broken, bar):
+                features = self._forward(crops).numpy()
+                values.write(features.tobytes())
+                values.flush()  # before its lines: a line stands for a whole row
+                for digest, row in zip(hashes, features, strict=True):
+                    lines.write(f"{digest} {zlib.crc32(row.tobytes()):08x}\n".encode())
+                    rows[digest] = self._count
+                    self._count += 1
+                lines.flush()
+                bar.update(len(hashes))
+        return broken
+
+    @torch.inference_mode()
+    def _forward(self, crops: Tensor) -> Tensor:
+        images = self.backbone.transform.normalise(crops.to(self.device)).to(memory_format=torch.channels_last)
+        return self.network(images).float().cpu()
+
+    def _rows(self) -> dict[str, int]:
+        """The row of each picture that is whole; both files are cut to whole rows that belong together."""
+        values, lines = self.folder / "features", self.folder / "pictures"
+        for path in (values, lines):
+            path.touch()
+        size = 4 * self.backbone.dimension
+        written = lines.read_bytes().split(b"\n")[:-1]
+        count = min(len(written), values.stat().st_size // size)
+        with open(values, "rb+") as file:
+            file.truncate(count * size)
+        with open(lines, "rb+") as file:
+            file.truncate(sum(len(line) + 1 for line in written[:count]))
+        rows: dict[str, int] = {}
+        with open(values, "rb") as file:
+            for number, line in enumerate(written[:count]):
+                digest, _, crc = line.decode("ascii", "replace").partition(" ")
+                if f"{zlib.crc32(file.read(size)):08x}" == crc:
+                    rows[digest] = number
+        self._count = count
+        return rows
+
+
+def _too_narrow(picture: Image.Image) -> bool:
+    return max(picture.size) > NARROW * min(picture.size)
+
+
+def _portions(
+    new: dict[str, Path], transform: Transform, broken: dict[str, str], bar: tqdm
+) -> Iterator[tuple[list[str], Tensor]]:
+    """Pictures decoded and cut, `BATCH` at a time, with their hashes; those that can't be decoded go to `broken`."""
+    hashes: list[str] = []
+    crops: list[Tensor] = []
+    for digest, file in new.items():
+        try:
+            picture = open_rgb(str(file))
+        except DataError:
+            broken[digest] = "damaged"
+        else:
+            if _too_narrow(picture):
+                broken[digest] = f"with sides of a ratio above {NARROW}"
+            else:
+                crops.append(transform.cut(picture))
+                hashes.append(digest)
+        if digest in broken:
+            bar.update()
+        if len(crops) == BATCH:
+            yield hashes, torch.stack(crops)
+            hashes, crops = [], []
+    if crops:
+        yield hashes, torch.stack(crops)
