@@ -14,6 +14,7 @@ from igan_lib.errors import NotebookError
 from igan_lib.exercises import EXERCISES
 from igan_lib.exercises.exercise import ChoiceExercise
 from igan_lib.exercises.pictures import DRAWN
+from igan_lib.exercises.predictions import _entries, place_of, question_text
 from igan_lib.exercises.registry import SITTINGS
 
 NAMES = list(SITTINGS)
@@ -174,3 +175,12 @@ def test_a_damaged_source_is_a_sentence(fault):
         NotebookError, match=f"closed solutions and no outputs in a source, found others in the cell {cell.id}"
     ):
         student_copy(source)
+
+
+@pytest.mark.parametrize("name", sorted(_entries()))
+def test_a_prediction_is_asked_in_its_notebook_before_the_text_that_tells(name):
+    (path,) = (ROOT / "notebooks").glob(f"{name.split('_')[1]}_*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    (at,) = [i for i, cell in enumerate(cells) if f'exercises.check("{name}", "?")' in cell.source]
+    asked = cells[at - 1].source
+    assert asked.endswith(question_text(name)) and place_of(name) in asked.partition("**Predict first.**")[0]
