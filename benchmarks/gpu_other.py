@@ -1,26 +1,16 @@
 """Parts of gpu.py beside training: exact MAP over a million codes, and features of photographs."""
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from gpu_steps import write
+from run import seconds
 
 from igan_lib.data.backbones import find_backbone
 from igan_lib.retrieval.bits import counts
 from igan_lib.retrieval.protocols import evaluate_retrieval
-
-
-def timed(work, device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def retrieval(device: torch.device, rehearse: bool) -> dict[str, object]:
@@ -37,7 +27,7 @@ def retrieval(device: torch.device, rehearse: bool) -> dict[str, object]:
     found: dict[str, object] = {"items": items, "queries": queries, "bits": 64, "threads": torch.get_num_threads()}
     for name, where, n in (("device", device, queries), ("numba", None, few)):
         measure(few, where)  # compiles, and fills the pools of memory
-        spent = min(timed(lambda n=n, where=where: measure(n, where), device) for _ in range(3))
+        spent = min(seconds(lambda n=n, where=where: measure(n, where), device) for _ in range(3))
         found[f"pairs a second, {name}"] = n * items / spent
     sides = codes[:few], labels[:few], codes, labels
     same = all(np.array_equal(a, b) for a, b in zip(counts(*sides, device=device), counts(*sides), strict=True))
@@ -60,7 +50,7 @@ def pictures(device: torch.device, rehearse: bool) -> dict[str, object]:
 
         for _ in range(1 if rehearse else 5):
             through()
-        spent = min(timed(through, device) for _ in range(1 if rehearse else 10))
+        spent = min(seconds(through, device) for _ in range(1 if rehearse else 10))
         found[f"pictures a second, batches of {batch}"] = batch / spent
     return found
 

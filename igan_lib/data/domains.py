@@ -229,7 +229,10 @@ def load_domain(
                 f"Expected one label for each image in the {part} split of {name}, "
                 f"found {len(images)} images and {len(labels)} labels: complete the data."
             )
-    raw = _check_classes(name, raw) if classes is None else _matched(raw, classes)
+    if classes is None:
+        _check_classes(name, raw)
+    else:
+        raw = _matched(raw, classes)
     splits = []
     for part, images, labels in raw.parts:
         check_range(f"the {part} images of {name}", images)
@@ -274,7 +277,7 @@ def _matched(raw: RawDomain, classes: tuple[str, ...]) -> RawDomain:
     return replace(raw, y_train=placed(raw.y_train), y_test=placed(raw.y_test), class_names=classes)
 
 
-def _check_classes(name: str, raw: RawDomain) -> RawDomain:
+def _check_classes(name: str, raw: RawDomain) -> None:
     """At least two classes of different names, and all of them among the training labels."""
     names = raw.class_names
     if len(set(names)) != len(names) or len(names) < 2:
@@ -287,4 +290,3 @@ def _check_classes(name: str, raw: RawDomain) -> RawDomain:
             f"Expected each label from 0 to {len(names) - 1} among the training labels of {name}, found no {absent}: "
             "number the classes from 0 on without gaps."
         )
-    return raw

@@ -169,10 +169,8 @@ def fit(
                 ) from error
             unread.append((names, losses.clone()))  # a graph writes the next step's losses into the same tensor
             is_last = now + 1 == total
-            logs, saves = (
-                now % schedule.log_every == 0 or is_last,
-                (now + 1) % schedule.checkpoint_every == 0 or is_last,
-            )
+            logs = now % schedule.log_every == 0 or is_last
+            saves = (now + 1) % schedule.checkpoint_every == 0 or is_last
             # Reading waits for the device, which would stand still after each step; a CPU has nothing to wait for.
             if logs or saves or device.type == "cpu":
                 row = _read(unread, now + 1, total)

@@ -148,7 +148,7 @@ def test_plain_folders_give_no_note(tmp_path):
     write_images(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load_domain(f"folder:{tmp_path}")
+        assert load_domain(f"folder:{tmp_path}").class_names == ("cat", "dog")
 
 
 def test_a_heap_is_read_at_any_depth_and_in_order(tmp_path):
