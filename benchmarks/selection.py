@@ -135,18 +135,23 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "labels csh1 T.7 beta1 chi3": OFFICE | {"threshold": 0.7, "beta": 1.0, "losses": ("c", "s", "h", "1"), "chi": 3.0},
     "labels csh1 T.7 beta1 chi30": OFFICE
     | {"threshold": 0.7, "beta": 1.0, "losses": ("c", "s", "h", "1"), "chi": 30.0},
-    # On Lite2, what igan+ adds on features: dropout, and the neighbours' loss.
+    # On Lite2: D's rate, and what igan+ adds on features, dropout and the neighbours' loss.
     "labels lite2": ON_LITE2,
+    "labels lite2 x1": ON_LITE2 | {"discriminator_rate": 1.0},
     "labels lite2 csh": ON_LITE2_NO_GENERATORS,
     **{f"labels lite2 csh drop{p}": ON_LITE2_NO_GENERATORS | {"feature_dropout": p} for p in (0.3, 0.5, 0.7)},
     **{
         f"labels lite2 csh drop.5 near{k} {weight}": ON_LITE2_NO_GENERATORS
         | {"feature_dropout": 0.5, "neighbour_weight": weight, "neighbours": k}
-        for k, weight in ((5, 0.1), (5, 0.3), (5, 1.0), (3, 0.3), (10, 0.3))
+        for k, weight in ((5, 0.1), (5, 0.3), (5, 1.0), (3, 0.3), (10, 0.3), (10, 1.0), (20, 0.3))
     },
     "labels lite2 csh near5 0.3": ON_LITE2_NO_GENERATORS | {"neighbour_weight": 0.3},
     "labels lite2 drop.5": ON_LITE2 | {"feature_dropout": 0.5},
-    "labels lite2 drop.5 near5 0.3": ON_LITE2 | {"feature_dropout": 0.5, "neighbour_weight": 0.3},
+    **{
+        f"labels lite2 drop.5 near{k} {weight}": ON_LITE2
+        | {"feature_dropout": 0.5, "neighbour_weight": weight, "neighbours": k}
+        for k, weight in ((5, 0.3), (5, 1.0), (10, 0.3), (10, 1.0))
+    },
     "game csh": FULL | BASE | {"losses": ("c", "s", "h")},
     "game csh1": FULL | BASE | {"losses": ("c", "s", "h", "1")},
     **{f"game x{rate}": FULL | BASE | {"discriminator_rate": float(rate)} for rate in (1, 2, 3, 4, 8)},
