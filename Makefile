@@ -9,14 +9,14 @@ WHEELS = dist/wheels
 PROFILE = cpu
 SEEDS = 5
 PAIRS =
-BACKBONE = efficientnet_lite0
+BACKBONE = efficientnet_lite2
 REGIME = frozen
 # One run a core; with GPUs as many as share them: six on each.
 CORES = $(if $(filter 0,$(GPUS)),2,$(shell expr 6 '*' $(GPUS)))
 GPUS = 0
 HOLES =
 TABLES := table1 table2 table3 table3-cross table4 table4-no-batch-norm arguments \
-	retrieval-digits retrieval-digits-cross code-length
+	retrieval-digits retrieval-digits-cross code-length igan-plus igan-plus-retrieval backbones backbones-retrieval
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

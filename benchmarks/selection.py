@@ -143,7 +143,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     **{
         f"labels lite2 csh drop.5 near{k} {weight}": ON_LITE2_NO_GENERATORS
         | {"feature_dropout": 0.5, "neighbour_weight": weight, "neighbours": k}
-        for k, weight in ((5, 0.1), (5, 0.3), (5, 1.0), (3, 0.3), (10, 0.3), (10, 1.0), (20, 0.3))
+        for k, weight in ((5, 0.1), (5, 0.3), (5, 1.0), (3, 0.3), (10, 0.3), (10, 1.0), (10, 3.0), (20, 0.3), (20, 1.0))
     },
     "labels lite2 csh near5 0.3": ON_LITE2_NO_GENERATORS | {"neighbour_weight": 0.3},
     "labels lite2 drop.5": ON_LITE2 | {"feature_dropout": 0.5},

@@ -22,8 +22,8 @@ from igan_lib.errors import ConfigError, DataWarning, IganError, Interrupted, No
 from igan_lib.photos.commands import add_commands
 
 # As in `studies.STUDIES`, which loads pandas: help comes at once.
-TABLES = "table1, table2, table3, table3-cross, retrieval-digits, retrieval-digits-cross, code-length, table4, "
-TABLES += "table4-no-batch-norm or arguments"
+TABLES = "table1, table2, table3, table3-cross, igan-plus, igan-plus-retrieval, backbones, backbones-retrieval, "
+TABLES += "retrieval-digits, retrieval-digits-cross, code-length, table4, table4-no-batch-norm or arguments"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for used in (table, report):
         used.add_argument("--pairs", help="other pairs than the tables' own, as in mnist5k:digits,usps:digits")
-        used.add_argument("--backbone", default="efficientnet_lite0", help="of Office-31 (efficientnet_lite0)")
+        used.add_argument("--backbone", default="efficientnet_lite2", help="of Office-31 (efficientnet_lite2)")
         used.add_argument("--regime", default="frozen", help="of Office-31: frozen (default) or finetuned")
     for used in (run, table, report):
         used.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper")

@@ -1,6 +1,6 @@
 """Pretrained networks that turn an image into a feature vector, each with the transform that its weights expect.
 
-`find_backbone("efficientnet_lite0").network()` is an `nn.Module`: normalised images in, features out. Frozen, it runs
+`find_backbone("efficientnet_lite2").network()` is an `nn.Module`: normalised images in, features out. Frozen, it runs
 once over a data set (`data.features`); as the first part of an encoder it can be fine-tuned.
 
 - efficientnet_lite0, 1 and 2: 1,280 pooled features (Tan, Le 2019, the Lite variants). Their ImageNet weights come
@@ -143,7 +143,7 @@ def _from_torchvision(build: Callable[..., nn.Module], weights: Any, name: str, 
         if not download:
             raise DataError(
                 f"Expected the ImageNet weights of {name} in {path}, found none: allow the download (--download, in "
-                "Python download=True), put the file there, or choose efficientnet_lite0, whose weights come with "
+                "Python download=True), put the file there, or choose efficientnet_lite2, whose weights come with "
                 f"{_OFFLINE}."
             )
         try:  # the file's name holds the start of its SHA-256; torch.hub checks it and moves a whole file in
@@ -151,7 +151,7 @@ def _from_torchvision(build: Callable[..., nn.Module], weights: Any, name: str, 
         except (OSError, RuntimeError, ValueError) as error:
             raise DataError(
                 f"Expected to download the ImageNet weights of {name} to {path}, found that it failed "
-                f"({type(error).__name__}): check the connection and the free space, or choose efficientnet_lite0, "
+                f"({type(error).__name__}): check the connection and the free space, or choose efficientnet_lite2, "
                 f"whose weights come with {_OFFLINE}."
             ) from error
     remedy = f"delete {path} and load again with download=True"
@@ -187,4 +187,4 @@ BACKBONES: dict[str, Backbone] = {
     "alexnet": Backbone("alexnet", 4096, _TORCHVISION, _alexnet),
     "resnet50": Backbone("resnet50", 2048, _TORCHVISION, _resnet50),
 }
-"""All backbones; the first is the default, and the first three need no download."""
+"""All backbones; the first three need no download."""

@@ -254,7 +254,7 @@ def _read(name: str, size: int, channels: int, root: Path | None, download: bool
     if name in OFFICE_DOMAINS:
         raise DataError(
             f"Expected a domain whose images have one size, found {name} of Office-31, which enters through a "
-            'backbone: call load_feature_pair(source, target, backbone="efficientnet_lite0") of igan_lib.data.features.'
+            'backbone: call load_feature_pair(source, target, backbone="efficientnet_lite2") of igan_lib.data.features.'
         )
     known = (*NAMED_DOMAINS, *OFFICE_DOMAINS, "folder:PATH", "npz:PATH")
     close = get_close_matches(name.lower() if not path else f"{kind.lower()}:PATH", known, n=1)

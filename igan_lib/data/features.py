@@ -1,6 +1,6 @@
 """Office-31 through a backbone: as features of a frozen one, computed once, or as images cut for fine-tuning.
 
-`load_feature_pair("amazon", "webcam", backbone="efficientnet_lite0")` gives a `DomainPair` as `load_pair` does, with
+`load_feature_pair("amazon", "webcam", backbone="efficientnet_lite2")` gives a `DomainPair` as `load_pair` does, with
 float32 vectors (N x D) in the place of images. Everything that follows is the same for both.
 
 Office-31 comes without a split and is used transductively, as in the paper and in the methods that it compares with:
@@ -14,7 +14,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,10 @@ from igan_lib.pictures.decoding import open_rgb
 # activations then leave.
 BATCH = 16
 
+# Backbones whose features are read side by side, and the length that each one's are scaled to first.
+JOINED = {"efficientnet_lite012": tuple(f"efficientnet_lite{number}" for number in (0, 1, 2))}
+LENGTH = 20.0  # Lite2's own have about 12
+
 # Part of the cache's key: raise it when features of the same images, weights and transform come out otherwise.
 _VERSION = 1
 
@@ -49,7 +53,7 @@ def feature_cache() -> Path:
 
 def load_feature_domains(
     *names: str,
-    backbone: str = "efficientnet_lite0",
+    backbone: str = "efficientnet_lite2",
     root: Path | None = None,
     cache: Path | None = None,
     download: bool = False,
@@ -59,7 +63,7 @@ def load_feature_domains(
     """Features of all images of domains of Office-31 by one backbone: shape (D,), in the order of `list_office31`.
 
     Args:
-        names: of amazon, webcam and dslr; backbone: one of `data.backbones.BACKBONES`.
+        names: of amazon, webcam and dslr; backbone: one of `data.backbones.BACKBONES` or `JOINED`.
         root: folder that holds office31, `data_root()` if not given; cache: of features, or `feature_cache()`.
         download: let torchvision fetch the weights of alexnet or resnet50 if they are not there yet.
         limit: keep at most so many images, as `load_pair` does; the features of all are computed and cached.
@@ -69,12 +73,15 @@ def load_feature_domains(
         ConfigError: an unknown backbone, or a limit below one image a class.
         DataError: images or weights are missing or damaged, or the cache can't be written.
     """
-    chosen, domains = find_backbone(backbone), []
+    chosen = [find_backbone(name) for name in JOINED.get(backbone, (backbone,))]
     listings = [list_office31(name, resolve_root(root)) for name in names]
-    network = chosen.network(download=download)
+    networks, domains = [one.network(download=download) for one in chosen], []
     for listing in listings:
+        parts = [_cached(listing, *each, cache, progress) for each in zip(chosen, networks, strict=True)]
+        if len(parts) > 1:
+            parts = [LENGTH * nn.functional.normalize(part, dim=1) for part in parts]
         kept = stratified(listing.labels, limit, listing.class_names)
-        domains.append(_domain(listing, kept, _cached(listing, chosen, network, cache, progress)[kept]))
+        domains.append(_domain(listing, kept, torch.cat(parts, dim=1)[kept]))
     return domains
 
 
@@ -98,18 +105,19 @@ def load_crop_pair(
     limit: int | None = None,
     progress: bool = True,
 ) -> DomainPair:
-    """The images of two domains of Office-31 as a backbone takes them: uint8, N x 3 x crop x crop, for fine-tuning.
+    """The images of two domains of Office-31 for a backbone to be fine-tuned: uint8, N x 3 x resize x resize.
 
     Arguments and errors as `load_feature_domains`. Nothing is kept: decoding takes a small part of an epoch's time. The
-    middle of each image, always: no random crop, no flip, so that the two regimes see the same pixels.
+    middle of each image, with a margin for random crops (`training.augment.random_crops`).
     """
     chosen, domains = find_backbone(backbone), []
+    whole = replace(chosen.transform, crop=chosen.transform.resize)
     listings = [list_office31(name, resolve_root(root)) for name in (source, target)]
     chosen.network(download=download)  # before the images are read: its weights may be missing
     for listing in listings:
         kept = stratified(listing.labels, limit, listing.class_names)
         bar = tqdm([listing.paths[i] for i in kept], disable=not progress, desc=listing.name, unit="image")
-        domains.append(_domain(listing, kept, read_crops(bar, chosen.transform)))
+        domains.append(_domain(listing, kept, read_crops(bar, whole)))
     return DomainPair(*domains)
 
 

@@ -59,8 +59,8 @@ def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
 def pretrained(name: str, *, download: bool = False) -> Pretrained:
     """The backbone called `name`, ready to be fine-tuned; errors as `backbones.Backbone.network`."""
     backbone = find_backbone(name)
-    transform = backbone.transform
-    return Pretrained(backbone.network(download=download), backbone.dimension, transform.mean, transform.std)
+    transform, network = backbone.transform, backbone.network(download=download)
+    return Pretrained(network, backbone.dimension, transform.crop, transform.mean, transform.std)
 
 
 def training_data(config: ExperimentConfig, pair: DomainPair) -> TrainingData:

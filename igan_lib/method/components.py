@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torchvision.transforms.functional import center_crop
 
 from igan_lib.method.config import CODE_LENGTH, EncoderName
 from igan_lib.method.feature_networks import FeatureDiscriminator, FeatureEncoder, FeatureGenerator
@@ -24,10 +25,11 @@ UNITS = 32
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A backbone with its weights, the `dimension` of its features, mean and std of its inputs in grey levels."""
+    """A backbone with its weights, the `dimension` of its features, and `crop` (pixels), mean and std of its inputs."""
 
     network: nn.Module
     dimension: int
+    crop: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
@@ -41,14 +43,14 @@ class FineTunedEncoder(nn.Module):
 
     def __init__(self, backbone: Pretrained, encoder: nn.Module) -> None:
         super().__init__()
-        self.backbone = backbone.network.requires_grad_(True)
+        self.crop, self.backbone = [backbone.crop] * 2, backbone.network.requires_grad_(True)
         self.encoder = encoder
         self.register_buffer("mean", torch.tensor(backbone.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(backbone.std).view(3, 1, 1), persistent=False)
 
     def features(self, x: Tensor) -> Tensor:
-        """b(x): B x 3 x S x S in [-1, 1], as all images come, -> B x D."""
-        grey_levels = (x + 1.0) * 127.5
+        """b(x) of the middle of x: B x 3 x S x S in [-1, 1], as all images come, -> B x D."""
+        grey_levels = (center_crop(x, self.crop) + 1.0) * 127.5
         return self.backbone((grey_levels - self.mean) / self.std)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -56,10 +56,8 @@ def parameter_groups(modules: Iterable[nn.Module], rate: float) -> list[dict[str
     """Each parameter of `modules` once, in groups for an optimiser; those of a backbone at a tenth of `rate`."""
     modules = nn.ModuleList(modules)
     slow = [p for m in modules.modules() if isinstance(m, FineTunedEncoder) for p in m.backbone.parameters()]
-    known = {id(parameter) for parameter in slow}
-    fast = [p for p in modules.parameters() if id(p) not in known]
-    rates = ((fast, rate), (slow, PRETRAINED_RATE * rate))
-    return [{"params": params, "lr": lr} for params, lr in rates if params]
+    fast = [p for p in modules.parameters() if id(p) not in set(map(id, slow))]
+    return [{"params": p, "lr": lr} for p, lr in ((fast, rate), (slow, PRETRAINED_RATE * rate)) if p]
 
 
 def detached(losses: dict[str, Tensor]) -> dict[str, Tensor]:

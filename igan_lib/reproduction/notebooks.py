@@ -23,11 +23,16 @@ class Notebook:
         return ROOT / "notebooks" / f"{self.name}.ipynb"
 
 
+_OF_TABLE2 = ("table2", "igan-plus", "igan-plus-retrieval", "backbones", "backbones-retrieval")
 _OF_TABLE3 = ("table3", "table3-cross", "retrieval-digits", "retrieval-digits-cross", "code-length")
 _OF_TABLE4 = ("table4", "table4-no-batch-norm", "arguments")
 NOTEBOOKS = (
     Notebook("04_table1_digits", ("table1",), ("profile", "seeds", *FOLDERS)),
-    Notebook("05_table2_office31", ("table2",), ("profile", "seeds", *OFFICE_CHOICE, *FOLDERS)),
+    Notebook(
+        "05_table2_office31",
+        _OF_TABLE2,
+        ("profile", "seeds", *OFFICE_CHOICE, *FOLDERS),
+    ),
     Notebook("06_table3_retrieval", _OF_TABLE3, ("profile", *OFFICE_CHOICE, *FOLDERS)),
     Notebook("07_table4_ablation", _OF_TABLE4, ("profile", "seeds", *FOLDERS)),
     Notebook("08_figure2_tsne", ("table2",), ("profile", *OFFICE_CHOICE, *FOLDERS)),  # the networks are table2's

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from igan_lib.data.office31 import OFFICE_DOMAINS
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.presets import OF_IMAGES, OFFICE, ExperimentConfig, preset
 from igan_lib.files import short_name
@@ -20,6 +21,7 @@ Pair = tuple[str, str]
 M_U, U_M, S_M, S_M_PART = ("mnist", "usps"), ("usps", "mnist"), ("svhn", "mnist"), ("svhn7k", "mnist")
 DIGITS = (S_M, S_M_PART, M_U, U_M)
 A_W, A_D, W_A, D_A = ("amazon", "webcam"), ("amazon", "dslr"), ("webcam", "amazon"), ("dslr", "amazon")
+OFFICE_RECOGNITION, OFFICE_RETRIEVAL = (A_W, A_D, W_A, D_A), (W_A, A_W, A_D)
 
 
 def column(pair: Pair) -> str:
@@ -56,6 +58,7 @@ class Study:
     protocol: str = "test images"  # what is asked of which images
     printed: dict[str, dict[str, float]] = field(default_factory=dict)  # the paper's rows that are not run here
     differences: Literal["", "above", "first"] = ""  # what each row is compared with seed by seed
+    on_features: bool = False  # its rows want features of Office-31
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -148,29 +151,33 @@ ARGUMENTS = Study(
     differences="first",
 )
 
-HASHING = tuple(Row(label, label.lower()) for label in ("NoDA", "ITQ", "UH-BDNN", "BA", "DAH", "igan", "SuH"))
+HASHING = tuple(Row(name, name.lower()) for name in ("NoDA", "ITQ", "UH-BDNN", "BA", "DAH", "igan", "igan+", "SuH"))
 AS_PRINTED = {"UH-BDNN": "BDNN", "igan": "IGAN"}  # where Table 3 has another name
 
 
-def _retrieval(name: str, title: str, pairs: tuple[Pair, ...], protocol: str) -> Study:
+def _retrieval(name: str, title: str, pairs: tuple[Pair, ...], protocol: str, *more: Row) -> Study:
     # SuH bounds what can be had inside the target; of the source, which protocol `cross` searches, it sees nothing.
-    rows = tuple(row for row in HASHING if protocol == "target" or row.method != "suh")
+    rows = tuple(row for row in (*HASHING[:5], *more, *HASHING[5:]) if protocol == "target" or row.method != "suh")
     return Study(name, f"{title}: MAP at 64 bits, protocol {protocol}", rows, pairs, f"map_{protocol}", protocol)
 
 
 def _compared(row: Row, printed: dict[str, float], given: dict[str, str], reason: str) -> Row:
     if row.label == "SuH":
         reason = "; ".join(filter(None, ("ours is trained on the images that are queried", reason)))
-    return replace(row, settings=given, paper=printed, reason=reason)
+    return replace(row, settings=row.settings | given, paper=printed, reason=reason)
 
 
 def office_studies(backbone: str = OFFICE["backbone"], regime: str = "frozen") -> dict[str, Study]:
     """Tables 2 and 3 by name, on a backbone in a regime; the paper's are of fine-tuned AlexNet."""
-    title, rows = f"Recognition on Office-31, {regime} {backbone}: accuracy on the target", (*SOURCE_ONLY, Row("igan"))
+    title = f"Recognition on Office-31, {regime} {backbone}: accuracy on the target"
+    # What igan+ has on features helps others too: dropout, in rows of their own.
+    also = [Row(f"{label}, dropout", label.lower(), {"feature_dropout": 0.5}) for label in ("source-only", "DAH")]
+    rows = (*SOURCE_ONLY, also[0], Row("igan"), Row("igan+", "igan+"))
     printed = {row: cells for row, cells in paper.TABLE2.items() if row != "IGAN"}
-    table2 = Study("table2", title, rows, (A_W, A_D, W_A, D_A), protocol="all target images", printed=printed)
-    title, pairs = f"Retrieval on Office-31, {regime} {backbone}", (W_A, A_W, A_D)
-    studies = (table2, *(_retrieval(f"table3{end}", title, pairs, kind) for end, kind in PROTOCOLS.items()))
+    table2 = Study("table2", title, rows, OFFICE_RECOGNITION, protocol="all target images", printed=printed)
+    title = f"Retrieval on Office-31, {regime} {backbone}"
+    retrieval = (_retrieval(f"table3{e}", title, OFFICE_RETRIEVAL, p, also[1]) for e, p in PROTOCOLS.items())
+    studies = (table2, *retrieval)
     reason = "" if (backbone, regime) == ("alexnet", "finetuned") else f"{regime} {backbone}, not finetuned alexnet"
     # What the presets have is not repeated, so that the tables can be made on other pairs (`workflow.Sweep.pairs`).
     asked, usual = {"backbone": backbone, "regime": regime}, {"backbone": OFFICE["backbone"], "regime": "frozen"}
@@ -185,9 +192,49 @@ def office_studies(backbone: str = OFFICE["backbone"], regime: str = "frozen") -
     return {study.name: held_against_the_paper(study) for study in studies}
 
 
-def on_pairs(study: Study, pairs: tuple[Pair, ...]) -> Study:
-    """The study on other pairs; its title may name the data of its own."""
-    return replace(study, pairs=pairs, title=f"{study.title} (here on other pairs)")
+def on_pairs(studies: Iterable[Study], pairs: tuple[Pair, ...]) -> list[Study]:
+    """The studies on other pairs; their titles may name the data of their own. Off Office-31, without what wants it.
+
+    ConfigError: that is all of them.
+    """
+    features = all(set(pair) & set(OFFICE_DOMAINS) for pair in pairs)
+    chosen = [study for study in studies if features or not study.on_features]
+    if not chosen:
+        raise ConfigError("Expected pairs of Office-31 for a table of its features, found others: leave pairs out.")
+    of_features = set() if features else {"feature_dropout"}
+    return [
+        replace(
+            study,
+            pairs=pairs,
+            title=f"{study.title} (here on other pairs)",
+            rows=tuple(row for row in study.rows if not of_features & set(row.settings)),
+        )
+        for study in chosen
+    ]
+
+
+def _parts(name: str, title: str, metric: str, protocol: str, pairs: tuple[Pair, ...]) -> Study:
+    """What igan+ is made of on features, on the usual backbone."""
+    rows = (
+        Row("igan"),
+        Row("igan, no generators", settings={"losses": ("c", "s", "h")}),
+        Row("and dropout", "igan+", {"neighbour_weight": 0.0}),
+        Row("and neighbours", "igan+", {"feature_dropout": 0.0}),
+        Row("and both: igan+", "igan+"),
+        Row("igan+ with generators", "igan+", {"losses": ALL_LOSSES}),
+    )
+    return Study(name, title, rows, pairs, metric, protocol, differences="first", on_features=True)
+
+
+def _backbones(name: str, title: str, metric: str, protocol: str, methods: tuple[str, ...], pairs: tuple[Pair, ...]):
+    """What each backbone whose weights need no download gives to which method."""
+    rows = tuple(
+        # The usual one is the preset's.
+        Row(f"{label}, {short}", label.lower(), {} if backbone == OFFICE["backbone"] else {"backbone": backbone})
+        for label in methods
+        for short, backbone in LITE.items()
+    )
+    return Study(name, title, rows, pairs, metric, protocol, on_features=True)
 
 
 PROTOCOLS = {"": "target", "-cross": "cross"}  # the end of a study's name -> its protocol
@@ -206,10 +253,21 @@ LENGTHS = Study(
     "target",
 )
 
+HASHED = ("ITQ", "DAH", "igan", "igan+")
+LITE = {"Lite0": "efficientnet_lite0", "Lite2": "efficientnet_lite2", "Lite0, 1 and 2": "efficientnet_lite012"}
+
+RECOGNISED, RETRIEVED = ("target_accuracy", "all target images"), ("map_target", "target")
+ON_FEATURES = (
+    _parts("igan-plus", "igan+ on features: accuracy", *RECOGNISED, OFFICE_RECOGNITION),
+    _parts("igan-plus-retrieval", "igan+ on features: MAP, protocol target", *RETRIEVED, OFFICE_RETRIEVAL),
+    _backbones("backbones", "By backbone: accuracy", *RECOGNISED, ("source-only", "igan", "igan+"), OFFICE_RECOGNITION),
+    _backbones("backbones-retrieval", "By backbone: MAP, protocol target", *RETRIEVED, HASHED, OFFICE_RETRIEVAL),
+)
+
 ON_DIGITS = [_retrieval(f"retrieval-digits{e}", "Retrieval on digits", (M_U, U_M), p) for e, p in PROTOCOLS.items()]
 ABLATIONS = (
     _ablation("table4", "Ablation: losses added one by one"),
     _ablation("table4-no-batch-norm", "Ablation without batch norm in the encoder", batch_norm=False),
 )
-_ALL = (TABLE1, *office_studies().values(), *ON_DIGITS, LENGTHS, *ABLATIONS, ARGUMENTS)
+_ALL = (TABLE1, *office_studies().values(), *ON_FEATURES, *ON_DIGITS, LENGTHS, *ABLATIONS, ARGUMENTS)
 STUDIES = {study.name: study for study in _ALL}

@@ -9,7 +9,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from igan_lib.errors import ConfigError
-from igan_lib.experiment.presets import ExperimentConfig, PretrainedName, ProfileName, RegimeName, one_sentence, preset
+from igan_lib.experiment.presets import (
+    OFFICE,
+    ExperimentConfig,
+    JoinedName,
+    PretrainedName,
+    ProfileName,
+    RegimeName,
+    one_sentence,
+    preset,
+)
 from igan_lib.experiment.result import RESULTS, result_path
 from igan_lib.files import safe_name
 from igan_lib.reproduction.notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
@@ -29,7 +38,7 @@ class Sweep(BaseModel):
     profile: ProfileName = "cpu"
     seeds: Annotated[int, Field(ge=1)] = 5  # 0 to seeds - 1; five are what a verdict asks for
     pairs: tuple[Pair, ...] | None = None  # as text: see `parse_pairs`; None: each study's own
-    backbone: PretrainedName = "efficientnet_lite0"  # of the tables of Office-31
+    backbone: PretrainedName | JoinedName = OFFICE["backbone"]  # of the tables of Office-31
     regime: RegimeName = "frozen"  # of the tables of Office-31; finetuned wants a GPU
     results: Path = RESULTS
     figures: Path = Path("figures")  # of the notebooks and the report; name another one with other `results`
@@ -55,7 +64,7 @@ class Sweep(BaseModel):
     def chosen(self) -> list[Study]:
         """The studies, on the sweep's backbone, with its pairs in the place of their own where it has some."""
         studies = [(STUDIES | office_studies(self.backbone, self.regime))[name] for name in self.studies]
-        return studies if self.pairs is None else [on_pairs(study, self.pairs) for study in studies]
+        return studies if self.pairs is None else on_pairs(studies, self.pairs)
 
     def runs(self, study: Study) -> dict[str, ExperimentConfig]:
         """Name -> configuration of the runs that a table needs; rows that measure the same runs share them.

@@ -1,4 +1,4 @@
-"""Small random affine maps of image batches; part of the variant igan+, not of the paper's method."""
+"""Random maps of image batches: small affine ones, a part of the variant igan+, and crops of photographs."""
 
 import math
 
@@ -9,6 +9,7 @@ from torch import Tensor
 DEGREES = 10.0  # hand-written digits slant by about this much from writer to writer
 SCALE = 0.15  # MNIST leaves a margin of 4 of 28 pixels, USPS none: about this much in either direction
 SHIFT = 0.07  # two pixels of 28
+MARGIN = 0.125  # of photographs: backbones are tested on the middle 0.875 of a side
 
 
 def random_affine(x: Tensor, degrees: float = DEGREES, scale: float = SCALE, shift: float = SHIFT) -> Tensor:
@@ -24,3 +25,17 @@ def random_affine(x: Tensor, degrees: float = DEGREES, scale: float = SCALE, shi
     rows = torch.stack([sx * cos, -sy * sin, 2 * shift * amount[3], sx * sin, sy * cos, 2 * shift * amount[4]], dim=1)
     grid = F.affine_grid(rows.view(-1, 2, 3), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid.to(x.dtype), padding_mode="border", align_corners=False)
+
+
+def random_crops(x: Tensor, margin: float = MARGIN) -> Tensor:
+    """Shift each image of B x C x S x S by up to half of `margin` (a share of S) either way; mirror half of them.
+
+    A crop of the middle, without the margin, then is a random crop. Pixels at the border are repeated.
+    """
+    n, size, device = len(x), x.shape[-1], x.device
+    most = int(margin * size / 2)
+    down, right = torch.randint(-most, most + 1, (2, n, 1), device=device)
+    side = torch.arange(size, device=device)
+    columns = torch.where(torch.rand(n, 1, device=device) < 0.5, side, side.flip(0))
+    rows, columns = ((start + shift).clamp(0, size - 1) for start, shift in ((side, down), (columns, right)))
+    return x[torch.arange(n, device=device)[:, None, None], :, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)

@@ -17,7 +17,7 @@ from igan_lib.data.domains import TrainingData
 from igan_lib.data.images import to_input
 from igan_lib.errors import ConfigError, TrainingError
 from igan_lib.files import remove_left_partials
-from igan_lib.training.augment import random_affine
+from igan_lib.training.augment import random_affine, random_crops
 from igan_lib.training.batches import BalancedStream, BatchStream, Portions
 from igan_lib.training.captured import Losses, Stepper, make_capturable, set_learning_rates
 from igan_lib.training.checkpoints import HistoryRow, Progress, load_checkpoint, save_checkpoint
@@ -104,15 +104,21 @@ def fit(
         TrainingError: a loss that is not finite (which one, at which step), a device whose memory a step does not fit
             into, or a checkpoint that is damaged or belongs to another run.
     """
-    if schedule.augment and data.x_s.ndim == 2:
-        raise ConfigError("Expected images to augment, found features: leave augment (and igan+) out.")
+    if (schedule.augment or schedule.random_crops) and data.x_s.ndim == 2:
+        raise ConfigError("Expected images to augment, found features: leave augment and random_crops out.")
     device = torch.device(device)
     if device.type == "cpu":
         keep_freed_memory()
     torch.manual_seed(seed)
     data = data.to(device)
     method.to(device).train()
-    size, look = schedule.batch_size, _augmented if schedule.augment else to_input
+    size = schedule.batch_size
+
+    def look(images: Tensor) -> Tensor:
+        x = to_input(images)
+        x = random_crops(x) if schedule.random_crops else x
+        return random_affine(x) if schedule.augment else x
+
     source = BatchStream(len(data.x_s), size, seed=2 * seed)
     if schedule.balanced:
         source = BalancedStream(data.y_s.cpu(), data.n_classes, size, seed=2 * seed)
@@ -191,10 +197,6 @@ def fit(
                 reached = Progress(now + 1, history, parts)
                 save_checkpoint(checkpoint, method, reached, fingerprint, finished=is_last)
     return history
-
-
-def _augmented(x: Tensor) -> Tensor:
-    return random_affine(to_input(x))
 
 
 def _stacked(losses: dict[str, Tensor]) -> Losses:

@@ -18,6 +18,7 @@ class Schedule(BaseModel):
     decay: Literal["cosine", "constant"] = "cosine"  # not given; without decay accuracy swings by points to the end
     balanced: bool = False  # source batches with equally many images a class: Office-31, whose classes are uneven
     augment: bool = False  # igan+: small random affine maps of both domains' images
+    random_crops: bool = False  # of photographs, with mirror images; on where a backbone is fine-tuned
     log_every: Annotated[int, Field(ge=1)] = 25  # steps between two rows of the history
     checkpoint_every: Annotated[int, Field(ge=1)] = 200  # a checkpoint costs milliseconds, a step tenths of seconds
 

@@ -175,13 +175,13 @@ def test_methods_that_draw_images_refuse_features(name):
     with pytest.raises(ConfigError) as caught:
         RECOGNITION[name](IGANConfig(encoder="mlp"), (12,), 3)
     one_sentence(caught.value, RECOGNITION[name].__name__, "draws")
-    backbone = Pretrained(torch.nn.Identity(), 6, (0.0,) * 3, (1.0,) * 3)
+    backbone = Pretrained(torch.nn.Identity(), 6, 16, (0.0,) * 3, (1.0,) * 3)
     with pytest.raises(ConfigError) as caught:
         RECOGNITION[name](IGANConfig(encoder="mlp"), (3, 8, 8), 3, backbone)
     one_sentence(caught.value, "take another method")
     with pytest.raises(ConfigError) as caught:
         preset("amazon", "webcam", method=name)
-    one_sentence(caught.value, name, "features of efficientnet_lite0")
+    one_sentence(caught.value, name, "features of efficientnet_lite2")
 
 
 @each_method

@@ -194,6 +194,16 @@ def test_the_weights_of_office31_are_those_of_igan_alone():
             assert getattr(config, name) == (value if method == "igan" else getattr(plain, name))
 
 
+def test_igan_plus_has_other_additions_on_features_than_on_images():
+    images, features = preset("mnist", "usps", method="igan+"), preset("amazon", "webcam", method="igan+")
+    assert images.augment and images.weight_average and not images.feature_dropout and not images.neighbour_weight
+    assert {name: getattr(features, name) for name in presets.OFFICE_PLUS} == presets.OFFICE_PLUS
+    assert not features.augment and features.threshold == preset("amazon", "webcam").threshold
+    finetuned = preset("amazon", "webcam", method="igan+", regime="finetuned")
+    assert finetuned.feature_dropout == features.feature_dropout and finetuned.random_crops
+    assert finetuned.neighbour_weight == 0  # features that move have no neighbours that stay
+
+
 @pytest.mark.parametrize("method", presets.BASELINES)
 def test_a_baseline_refuses_settings_that_it_does_not_read(method):
     assert preset("mnist", "usps", method=method, code_length=16, learning_rate=1e-3).code_length == 16

@@ -227,7 +227,7 @@ def test_figure_2_measures_the_networks_before_and_after(place, monkeypatch):
     assert figures(place, "smoke") == png_and_svg("figure2_dslr_webcam", "figure2_dslr_webcam_key")
     table = pd.read_csv(place / "results" / "tables" / "smoke" / "figure2_dslr_webcam.csv")
     assert table["panel"].tolist() == ["webcam → dslr, source only", "webcam → dslr, adapted"]
-    assert table.loc[0, ["backbone", "profile", "seed"]].tolist() == ["efficientnet_lite0", "smoke", 0]
+    assert table.loc[0, ["backbone", "profile", "seed"]].tolist() == ["efficientnet_lite2", "smoke", 0]
     config = preset("webcam", "dslr", profile="smoke")
     pair = load(config)
     igan, _ = train(config, pair, results=place / "results", progress=False)
@@ -243,7 +243,7 @@ def test_figure_2_without_the_backbone_s_weights_shows_what_is_committed(place, 
     monkeypatch.setenv("IGAN_DATA", DATA)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # where torchvision would have put them
     text, pictures = run(place, "08_figure2_tsne", profile="smoke", backbone="alexnet")
-    assert "alexnet" in text and "efficientnet_lite0" in text and not pictures
+    assert "alexnet" in text and "efficientnet_lite2" in text and not pictures
     assert not (place / "figures").exists() and not (place / "results" / "tables").exists()
 
 

@@ -173,10 +173,10 @@ def test_a_backbone_and_a_regime_are_those_of_the_office_tables_alone():
         configs = study.configs("cpu", [0])
         if study.name in ("table2", "table3", "table3-cross"):
             assert {(config.backbone, config.regime) for config in configs} == {("alexnet", "finetuned")}
-            assert study.title == as_usual.title.replace("frozen efficientnet_lite0", "finetuned alexnet")
+            assert study.title == as_usual.title.replace("frozen efficientnet_lite2", "finetuned alexnet")
         else:
             assert study == as_usual
-    assert make_sweep({"regime": "finetuned"}).chosen()[1].configs("cpu", [0])[0].backbone == "efficientnet_lite0"
+    assert make_sweep({"regime": "finetuned"}).chosen()[1].configs("cpu", [0])[0].backbone == "efficientnet_lite2"
 
 
 # ---------------------------------------------------------------- folders
@@ -189,7 +189,7 @@ def test_tables_of_other_profiles_and_pairs_lie_in_folders_of_their_own(tmp_path
     assert folder() == "tables"
     assert folder(profile="quick") == "tables/quick"
     assert folder(backbone="resnet50") == "tables/resnet50-frozen"
-    assert folder(profile="paper", regime="finetuned") == "tables/paper/efficientnet_lite0-finetuned"
+    assert folder(profile="paper", regime="finetuned") == "tables/paper/efficientnet_lite2-finetuned"
     assert folder(pairs="mnist5k:digits") == "tables/cpu/mnist5k-digits"
     assert (
         folder(profile="smoke", pairs="mnist5k:digits,npz:x/y.npz:usps")

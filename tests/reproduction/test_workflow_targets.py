@@ -21,8 +21,8 @@ NOTEBOOKS = tuple(f"execute_{name}" for name in NAMES)
 @pytest.mark.parametrize(
     ("target", "keys", "runs", "rules"),
     [
-        ("figure2", {}, 8, ("write_table2", "execute_08_figure2_tsne")),
-        ("all", {}, 24, (*TABLES, *NOTEBOOKS, "write_report")),
+        ("figure2", {}, 16, ("write_table2", "execute_08_figure2_tsne")),
+        ("all", {}, 32, (*TABLES, *NOTEBOOKS, "write_report")),
         ("notebooks", {"holes": "yes"}, 0, (*TABLES, *NOTEBOOKS)),
     ],
 )

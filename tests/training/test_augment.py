@@ -1,12 +1,14 @@
-"""The random affine maps of igan+."""
+"""The random affine maps of igan+, and the random crops of photographs."""
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from method_makers import Stub, stub_data
 
 from igan_lib.training import fit as training
-from igan_lib.training.augment import random_affine
+from igan_lib.training.augment import random_affine, random_crops
 from igan_lib.training.schedule import Schedule
 
 
@@ -94,3 +96,29 @@ def test_the_trainer_augments_both_domains_and_only_where_asked(monkeypatch):
         schedule = Schedule(batch_size=2, pretrain_steps=1, steps=3, augment=augment)
         training.fit(Stub(), stub_data(), schedule, seed=0, progress=False)
         assert seen == [2] * expected
+
+
+@given(size=st.integers(4, 12), margin=st.floats(0, 0.5), seed=st.integers(0, 99))
+def test_a_random_crop_is_a_window_of_the_image_or_of_its_mirror_image(size, margin, seed):
+    torch.manual_seed(seed)
+    x = torch.rand(3, 2, size, size)
+    most = int(margin * size / 2)
+    middle = slice(most, size - most)
+    for before, after in zip(x, random_crops(x, margin), strict=True):
+        places = range(2 * most + 1)
+        windows = [
+            image[:, top : top + size - 2 * most, left : left + size - 2 * most]
+            for image in (before, before.flip(-1))
+            for top in places
+            for left in places
+        ]
+        assert any(torch.equal(after[:, middle, middle], window) for window in windows)
+
+
+def test_every_place_comes_up_and_half_of_the_crops_are_mirrored():
+    torch.manual_seed(0)
+    place = torch.arange(8.0) + 8 * torch.arange(8.0)[:, None]  # each pixel tells where it was
+    moved = random_crops(place.expand(2000, 1, 8, 8), margin=0.5)[:, 0]
+    mirrored = moved[:, 4, 4] < moved[:, 4, 3]
+    assert 0.45 < mirrored.float().mean() < 0.55
+    assert moved[:, 3, 3].unique().numel() == 5 * 6  # up to two pixels up or down; mirrored, the middle is one further

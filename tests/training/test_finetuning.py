@@ -24,8 +24,11 @@ from igan_lib.method.components import FineTunedEncoder, Pretrained, build_encod
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.hash_method import parameter_groups
 from igan_lib.method.igan import IGAN
+from igan_lib.training.augment import random_crops
+from igan_lib.training.fit import fit
 
-LITE = "efficientnet_lite0"
+LITE = "efficientnet_lite2"
+WHOLE = replace(TINY, crop=TINY.resize)  # with the margin of random crops
 ON_FEATURES = [name for name in RECOGNITION if name not in OF_IMAGES]
 
 
@@ -48,7 +51,10 @@ def finetuned_igan(**settings):
     _, network = tiny_backbone()
     values = {"encoder": "mlp", "code_length": 8, "generator_width": 1, "discriminator_width": 1, "ramp": False}
     return IGAN(
-        IGANConfig(**(values | settings)), (3, 16, 16), 3, Pretrained(copy.deepcopy(network), 6, TINY.mean, TINY.std)
+        IGANConfig(**(values | settings)),
+        (3, 16, 16),
+        3,
+        Pretrained(copy.deepcopy(network), 6, TINY.crop, TINY.mean, TINY.std),
     )
 
 
@@ -72,12 +78,27 @@ def test_images_come_as_the_backbone_cuts_them(tiny_lite):
     pair = load_crop_pair("dslr", "webcam", backbone=LITE, progress=False)
     for domain in (pair.source, pair.target):
         listing = list_office31(domain.name, data_root())
-        assert torch.equal(domain.train.images, read_crops(listing.paths, TINY))
+        assert torch.equal(domain.train.images, read_crops(listing.paths, WHOLE))
         assert domain.train.labels.tolist() == office_labels(domain.name) and domain.test is domain.train
-    assert pair.shape == (3, 16, 16) and pair.source.train.images.dtype == torch.uint8
+    assert pair.shape == (3, 20, 20) and pair.source.train.images.dtype == torch.uint8
     few = load_crop_pair("dslr", "webcam", backbone=LITE, limit=3, progress=False)
     assert few.source.train.labels.tolist() == [0, 1, 2]
     assert torch.equal(few.source.train.images[0], pair.source.train.images[0])
+
+
+def test_the_encoder_sees_the_middle_of_an_image_and_the_training_random_crops(tiny_lite, monkeypatch):
+    images = load_crop_pair("dslr", "webcam", backbone=LITE, progress=False).source.train.images
+    encoder = FineTunedEncoder(pretrained(LITE), build_encoder("mlp", (6,), 8)).eval()
+    x = to_unit_range(images)
+    assert torch.equal(encoder(x), encoder(x[..., 2:18, 2:18]))  # 16 of 20 pixels
+
+    seen = []
+    monkeypatch.setattr("igan_lib.training.fit.random_crops", lambda x: seen.append(x.shape) or random_crops(x))
+    chosen = config(steps=3, pretrain_steps=2, code_length=8)
+    assert chosen.random_crops and not config(regime="frozen").random_crops
+    pair = load_crop_pair("dslr", "webcam", backbone=LITE, progress=False)
+    fit(build(chosen, pair), pair.for_training(), chosen, seed=0, progress=False)
+    assert seen == [(6, 3, 20, 20)] * (2 + 2 * 3)
 
 
 def test_missing_weights_are_told_before_images_are_read(office, monkeypatch, tmp_path):
@@ -171,8 +192,10 @@ def test_the_regime_is_in_the_hash():
 
 
 def test_images_without_a_backbone_are_not_finetuned():
-    with pytest.raises(ConfigError, match="no backbone to be finetuned"):
+    with pytest.raises(ConfigError, match="finetuned goes with one backbone, found none"):
         preset("mnist", "usps", regime="finetuned")
+    with pytest.raises(ConfigError, match="finetuned goes with one backbone, found efficientnet_lite012"):
+        config(backbone="efficientnet_lite012")
 
 
 def test_a_step_that_does_not_fit_is_one_sentence(tiny_lite, tmp_path, monkeypatch):
