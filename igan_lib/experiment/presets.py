@@ -184,19 +184,23 @@ def preset(
     if "digits12" in (source, target):
         values = DIGITS12 | values
     if {source, target} & set(OFFICE_DOMAINS):
-        if method in ("igan", "igan+"):
-            values |= OFFICE_WEIGHTS
-        values |= OFFICE_PLUS if method == "igan+" else {}
+        values |= office_settings(profile, method)
         if overrides.get("regime") == "finetuned":
             # Crops as everyone in this regime has; the neighbours of L_n are those of features that stand still.
             values |= {"random_crops": True, "neighbour_weight": 0.0}
-        values |= OFFICE | {name: min(values[name], most) for name, most in OFFICE_STEPS.items()}
     values |= {"source": source, "target": target, "seed": seed, "profile": profile, "method": method}
     values |= {"version": VERSIONS[method]} | overrides
     try:
         return ExperimentConfig(**values)
     except ValidationError as error:
         raise ConfigError(one_sentence(error, ExperimentConfig)) from error
+
+
+def office_settings(profile: str, method: str) -> dict[str, Any]:
+    """What features of photographs have otherwise than the profile and the method have it on images."""
+    chosen = OFFICE_WEIGHTS if method in ("igan", "igan+") else {}
+    steps = {name: min(PROFILES[profile][name], most) for name, most in OFFICE_STEPS.items()}
+    return chosen | (OFFICE_PLUS if method == "igan+" else {}) | OFFICE | steps
 
 
 def changed_settings(config: ExperimentConfig) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def adapt(
     unlabelled: Path,
     out: Path,
     *,
-    method: str = "igan",
+    method: str = "igan+",
     backbone: str,
     seed: int = 0,
     device: str = "auto",
@@ -92,7 +92,8 @@ def adapt(
     names = source_files.class_names
     _check_counts(y_s, len(x_t), names, labelled, unlabelled)
     pair = _pair(x_s, y_s, x_t, names)
-    settings = photo_settings(len(names), method=method, backbone=backbone, seed=seed, **overrides)
+    asked = {"method": method, "backbone": backbone, "seed": seed, "unlabelled": len(x_t)}
+    settings = photo_settings(len(names), **asked | overrides)
     trained, net_s = _trained(settings, pair, store, out, where, progress)
     u_t, probabilities = trained.encode(x_t)
     u_s, _ = codes_and_logits(net_s, x_s)

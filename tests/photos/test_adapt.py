@@ -15,8 +15,9 @@ from PIL import Image
 
 from igan_lib.cli import main
 from igan_lib.errors import ConfigError, DataError
+from igan_lib.experiment.presets import preset
 from igan_lib.photos.adapt import adapt
-from igan_lib.photos.settings import default_backbone, photo_settings
+from igan_lib.photos.settings import PHOTO_METHODS, default_backbone, photo_settings
 from igan_lib.photos.trained import OUTPUTS, Trained, add, read_index, search
 from igan_lib.retrieval.bits import hamming, pack
 
@@ -259,7 +260,7 @@ def test_an_output_that_can_not_be_made_is_refused_before_any_work(folders, tmp_
         assert "--out" in message(error) and not (tmp_path / "features").exists()
 
 
-@pytest.mark.parametrize("wrong", [{"method": "igan+"}, {"backbone": "none"}, {"step": 3}, {"steps": 0}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"method": "suh"}, {"backbone": "none"}, {"step": 3}, {"steps": 0}, {"seed": -1}])
 def test_wrong_settings_are_refused_before_any_work(wrong, folders, tmp_path):
     with pytest.raises(ConfigError) as error:
         adapt(*folders, tmp_path / "out", **SHORT | wrong)
@@ -282,12 +283,19 @@ def test_a_batch_holds_every_class_equally_often(classes, batch):
     assert settings.batch_size == batch and settings.balanced and settings.encoder == "mlp"
 
 
-def test_the_settings_are_those_of_office31():
-    from igan_lib.experiment.presets import preset
-
-    found, office = photo_settings(31, method="igan", backbone="efficientnet_lite2"), preset("amazon", "webcam")
+@pytest.mark.parametrize("method", PHOTO_METHODS)
+def test_the_settings_are_those_of_office31(method):
+    found = photo_settings(31, method=method, backbone="efficientnet_lite2", unlabelled=795)
+    office = preset("amazon", "webcam", method=method)
     shared = set(type(found).model_fields) & set(type(office).model_fields)
     assert {name: getattr(found, name) for name in shared} == {name: getattr(office, name) for name in shared}
+
+
+@pytest.mark.parametrize(("unlabelled", "k"), [(2, 1), (30, 1), (100, 5), (795, 10), (100_000, 10)])
+def test_of_few_pictures_fewer_neighbours_count(unlabelled, k):
+    chosen = {"method": "igan+", "backbone": "efficientnet_lite2", "unlabelled": unlabelled}
+    assert photo_settings(10, **chosen).neighbours == k
+    assert photo_settings(10, **chosen, neighbours=7).neighbours == 7
 
 
 def test_the_default_backbone_is_one_whose_weights_are_there(monkeypatch):
