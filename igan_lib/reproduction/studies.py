@@ -221,7 +221,6 @@ def _parts(name: str, title: str, metric: str, protocol: str, pairs: tuple[Pair,
         Row("and dropout", "igan+", {"neighbour_weight": 0.0}),
         Row("and neighbours", "igan+", {"feature_dropout": 0.0}),
         Row("and both: igan+", "igan+"),
-        Row("igan+ with generators", "igan+", {"losses": ALL_LOSSES}),
     )
     return Study(name, title, rows, pairs, metric, protocol, differences="first", on_features=True)
 
@@ -233,6 +232,7 @@ def _backbones(name: str, title: str, metric: str, protocol: str, methods: tuple
         Row(f"{label}, {short}", label.lower(), {} if backbone == OFFICE["backbone"] else {"backbone": backbone})
         for label in methods
         for short, backbone in LITE.items()
+        if backbone != JOINED or label in ("source-only", "ITQ", "igan+")
     )
     return Study(name, title, rows, pairs, metric, protocol, on_features=True)
 
@@ -253,8 +253,8 @@ LENGTHS = Study(
     "target",
 )
 
-HASHED = ("ITQ", "DAH", "igan", "igan+")
-LITE = {"Lite0": "efficientnet_lite0", "Lite2": "efficientnet_lite2", "Lite0, 1 and 2": "efficientnet_lite012"}
+JOINED, HASHED = "efficientnet_lite012", ("ITQ", "DAH", "igan", "igan+")
+LITE = {"Lite0": "efficientnet_lite0", "Lite2": "efficientnet_lite2", "Lite0, 1 and 2": JOINED}
 
 RECOGNISED, RETRIEVED = ("target_accuracy", "all target images"), ("map_target", "target")
 ON_FEATURES = (

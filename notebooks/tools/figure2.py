@@ -28,9 +28,11 @@ def name_of(directions: Sequence[str]) -> str:
 
 
 def codes_before_and_after(
-    directions: Sequence[str], *, seed: int, device: str, results: Path | str, **settings: Any
+    directions: Sequence[str], methods: Sequence[str], *, seed: int, device: str, results: Path | str, **settings: Any
 ) -> tuple[Codes, tuple[str, ...]]:
-    """The target's codes of each direction's two networks, and the class names; nothing where data are missing.
+    """The target's codes of each direction's networks, and the class names; nothing where data are missing.
+
+    The network before adaptation is that of the first method.
 
     Args:
         directions: such as "amazon->webcam"; settings: of `preset` (profile, backbone, regime).
@@ -40,22 +42,23 @@ def codes_before_and_after(
     try:
         for direction in directions:
             source, target = direction.split("->")
-            config = preset(source, target, seed=seed, **settings)
-            pair = load(config)
-            method, _ = train(config, pair, device=device, results=Path(results), progress=False)
+            configs = [preset(source, target, seed=seed, method=name, **settings) for name in methods]
+            pair = load(configs[0])
+            trained = [train(one, pair, device=device, results=Path(results), progress=False)[0] for one in configs]
             names = pair.target.class_names
-            for when, net in (("source only", method.source_only), ("adapted", method.inference_net)):
-                codes[f"{source} → {target}, {when}"] = sample_codes(net, pair.target)
+            nets = {"source only": trained[0].source_only}
+            nets |= {name: method.inference_net for name, method in zip(methods, trained, strict=True)}
+            codes |= {f"{source} → {target}, {when}": sample_codes(net, pair.target) for when, net in nets.items()}
     except DataError as error:  # images, or weights of the backbone
         print(f"Nothing is drawn anew. {error}")
         return {}, ()
     return codes, names
 
 
-def draw(codes: Codes, folder: Path, name: str) -> Any:
+def draw(codes: Codes, folder: Path, name: str, *, columns: int) -> Any:
     """The embedded codes, written as `name`; without codes the picture that is there, or nothing."""
     panels = {f"({letter}) {title}": (tsne_points(u), y) for letter, (title, (u, y)) in zip("abcdefgh", codes.items())}  # noqa: B905
-    return _saved(class_maps(panels) if panels else None, folder, name)
+    return _saved(class_maps(panels, columns=columns) if panels else None, folder, name)
 
 
 def draw_key(codes: Codes, class_names: Sequence[str], folder: Path, name: str) -> Any:

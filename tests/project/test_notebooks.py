@@ -226,16 +226,17 @@ def test_figure_2_measures_the_networks_before_and_after(place, monkeypatch):
     # Neither the profile nor the directions are Figure 2's.
     assert figures(place, "smoke") == png_and_svg("figure2_dslr_webcam", "figure2_dslr_webcam_key")
     table = pd.read_csv(place / "results" / "tables" / "smoke" / "figure2_dslr_webcam.csv")
-    assert table["panel"].tolist() == ["webcam → dslr, source only", "webcam → dslr, adapted"]
+    assert table["panel"].tolist() == [f"webcam → dslr, {when}" for when in ("source only", "igan", "igan+")]
     assert table.loc[0, ["backbone", "profile", "seed"]].tolist() == ["efficientnet_lite2", "smoke", 0]
-    config = preset("webcam", "dslr", profile="smoke")
-    pair = load(config)
-    igan, _ = train(config, pair, results=place / "results", progress=False)
-    for line, net in zip(table.itertuples(), (igan.source_only, igan.inference_net), strict=True):
+    configs = [preset("webcam", "dslr", profile="smoke", method=method) for method in ("igan", "igan+")]
+    pair = load(configs[0])
+    igan, plus = (train(config, pair, results=place / "results", progress=False)[0] for config in configs)
+    nets = (igan.source_only, igan.inference_net, plus.inference_net)
+    for line, net in zip(table.itertuples(), nets, strict=True):
         u, y = sample_codes(net, pair.target)
         assert line.silhouette == pytest.approx(silhouette(u, y), abs=6e-4)
         assert line[3] == pytest.approx(100 * neighbour_purity(u.numpy(), y.numpy()), abs=6e-4)
-    assert table["silhouette"].nunique() == 2
+    assert table["silhouette"].nunique() == 3
 
 
 @pytest.mark.real_data("office31")
