@@ -1,6 +1,6 @@
 """Extraction of Office-31's features, each way against the one that is used: `python benchmarks/features.py --help`.
 
-Images go from their file to the features of EfficientNet-Lite0, as `data.features.extract` does it; contiguous
+Images go from their file to the features of EfficientNet-Lite2, as `data.features.extract` does it; contiguous
 memory, bfloat16 and a larger batch take its place in turn (A B C A B C ...). Needs Office-31 under IGAN_DATA.
 """
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "benchmarks_features.json")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    backbone = find_backbone("efficientnet_lite0")
+    backbone = find_backbone("efficientnet_lite2")
     try:
         paths = list(list_office31("webcam", resolve_root(None)).paths[: arguments.images])
         network = backbone.load(False)

@@ -139,7 +139,7 @@ def extract(
 ) -> Tensor:
     """Features (float32, N x D) of the images in `paths`, in their order; puts `network` in evaluation mode.
 
-    float32 on purpose: bfloat16 takes two thirds of the time where the processor has it, but moves Lite0's features by
+    float32 on purpose: bfloat16 takes two thirds of the time where the processor has it, but moves Lite2's features by
     3 % of their length (benchmarks/features.py), so that tables would depend on the processor.
     """
     network, parts = network.eval().to(memory_format=torch.channels_last), []

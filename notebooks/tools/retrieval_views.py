@@ -161,3 +161,18 @@ def measured(results: Path | str, part: str) -> pd.DataFrame | str:
         return "benchmarks/retrieval.py was not run yet"
     found = json.loads(file.read_text(encoding="utf-8"))[part]
     return pd.DataFrame({(codes, way): row for codes, ways in found.items() for way, row in ways.items()}).T.round(3)
+
+
+def lead(opened: Sequence[OpenStudy], label: str) -> pd.DataFrame:
+    """What the row `label` has over each other row, seed by seed, in points with the 95 % interval of the mean, as text.
+
+    One line a row, one column a protocol and pair; a row that is not in all of the tables is left out.
+    """
+    found = {}
+    for table in opened:
+        lines = table.differences(label).query("n > 0")
+        for line in lines.itertuples():
+            where = f"{table.study.protocol}, {line.column.replace('->', ' → ')}"
+            spread = "" if pd.isna(line.low) else f" ({line.low:+.1f} to {line.high:+.1f})"
+            found.setdefault(where, {})[line.base] = f"{line.mean:+.1f}{spread}"
+    return pd.DataFrame(found).dropna()
