@@ -164,7 +164,7 @@ def measured(results: Path | str, part: str) -> pd.DataFrame | str:
 
 
 def lead(opened: Sequence[OpenStudy], label: str) -> pd.DataFrame:
-    """What the row `label` has over each other row, seed by seed, in points with the 95 % interval of the mean, as text.
+    """What the row `label` has over each other row, seed by seed: points with the 95 % interval of the mean, as text.
 
     One line a row, one column a protocol and pair; a row that is not in all of the tables is left out.
     """
