@@ -82,8 +82,8 @@ OFFICE: dict[str, Any] = {
 }
 
 # Chosen on webcam <-> dslr with few labels (results/selection.csv). Among 31 classes fewer images are sure of one, so T
-# is lower than for digits. On features L_a does harm at the digits' weight, and D keeps up at G's rate.
-OFFICE_WEIGHTS: dict[str, Any] = {"threshold": 0.7, "adversarial": 0.01, "discriminator_rate": 1.0}
+# is lower than for digits. On features L_a does harm at the digits' weight.
+OFFICE_WEIGHTS: dict[str, Any] = {"threshold": 0.7, "adversarial": 0.01}
 
 # igan+ on features: other additions than on images, and no generators, which cost seven times the time there and add
 # nothing. Chosen as the weights above.

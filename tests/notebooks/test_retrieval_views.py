@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 from scipy import stats
-from tools.retrieval_views import lead
 
 from igan_lib import open_study
 from igan_lib.checkout import ROOT
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.result import result_path
+from tools.retrieval_views import lead
 
 
 def recorded(method, seed, metric):
