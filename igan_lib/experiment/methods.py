@@ -1,5 +1,7 @@
 """From a configuration to the method that it names, and to the data that this method may see."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -33,8 +35,11 @@ RECOGNITION: dict[str, type[Adaptation]] = {
 }
 
 
-def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
-    """The untrained method of `config` for the inputs of `pair`; weights depend on the seed alone."""
+def build(config: ExperimentConfig, pair: DomainPair, **keywords: Any) -> nn.Module:
+    """The untrained method of `config` for the inputs of `pair`; weights depend on the seed alone.
+
+    `keywords`: of a class of `RECOGNITION`, in the place of its published weights, for trials.
+    """
     backbone = pretrained(config.backbone) if config.regime == "finetuned" else None
     torch.manual_seed(config.seed)
     if config.method in ("noda", "dah", "suh"):
@@ -49,7 +54,7 @@ def build(config: ExperimentConfig, pair: DomainPair) -> nn.Module:
     asked = (IGANConfig(**values), pair.shape, pair.n_classes, backbone)
     if config.method in RECOGNITION:
         seen = {"x_t": pair.target.train.images} if config.method == "shot" else {}
-        return RECOGNITION[config.method](*asked, **seen)
+        return RECOGNITION[config.method](*asked, **seen, **keywords)
     method = IGAN(*asked)
     if config.neighbour_weight:
         method.memory = NeighbourMemory(pair.target.train.images, config.neighbours, config.code_length)
