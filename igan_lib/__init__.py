@@ -24,6 +24,7 @@ _HOMES = {  # MODULE:NAME, or a module that is itself what the name means
     "losses": "method.losses",
     "evaluate_retrieval": "retrieval.protocols:evaluate_retrieval",
     "HashIndex": "retrieval.index:HashIndex",
+    "load_trained": "exercises.networks:load_trained",
     "open_study": "reproduction.opened:open_study",
     "frame": "reproduction.results:frame",
     "compare": "reproduction.results:compare",

@@ -75,10 +75,12 @@ class Domain:
                     f"Expected labels from 0 to {self.n_classes - 1} in {where}, "
                     f"found {labels.min()} to {labels.max()}: number from 0 on, or complete the class names."
                 )
-            if images.is_floating_point() and not images.isfinite().all():
+            # In portions: features may be mapped from disk, and a whole copy would bring them into memory.
+            floats = images.split(10_000) if images.is_floating_point() else ()
+            if odd := sum(int((~part.isfinite().all(dim=1)).sum()) for part in floats):
                 raise DataError(
                     f"Expected finite features in {where}, found NaN or infinity in "
-                    f"{int((~images.isfinite().all(dim=1)).sum())} of {len(images)} rows: compute them anew."
+                    f"{odd} of {len(images)} rows: compute them anew."
                 )
         if self.train.images.shape[1:] != self.test.images.shape[1:]:
             raise DataError(

@@ -19,9 +19,8 @@ RecognitionName = Literal[
 ]
 MethodName = Literal["igan", "igan+", "source-only", "noda", "dah", "suh", "itq", "ba", "uh-bdnn", RecognitionName]
 PretrainedName = Literal["alexnet", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "resnet50"]
-# Features of several backbones side by side: they can't be fine-tuned.
-JoinedName = Literal["efficientnet_lite012"]
-BackboneName = Literal["none", PretrainedName, JoinedName]
+PhotoBackbone = Literal[PretrainedName, "efficientnet_lite012"]  # features side by side, which can't be fine-tuned
+BackboneName = Literal["none", PhotoBackbone]
 RegimeName = Literal["frozen", "finetuned"]
 ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from torch import Tensor
 from igan_lib.data.backbones import find_backbone
 from igan_lib.data.domains import Domain, DomainPair, Split
 from igan_lib.data.splits import UNKNOWN
-from igan_lib.errors import DataError
+from igan_lib.errors import ConfigError, DataError
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated
 from igan_lib.experiment.methods import build
 from igan_lib.files import atomic_path, write_text
+from igan_lib.photos.label_free import CHOOSES, NAMES, best, measure
 from igan_lib.photos.page import write_page
 from igan_lib.photos.settings import PhotoSettings, photo_settings
 from igan_lib.photos.store import FeatureStore
@@ -37,6 +39,7 @@ class Adapted:
     Attributes:
         files: n; probabilities: n x N; class_names: N.
         left: what was left out of both folders; notes: sentences on that, and on what was read in an unexpected way.
+        measures: of each seed, `label_free.measure`; seed: the one that was kept.
     """
 
     files: list[Path]
@@ -44,6 +47,15 @@ class Adapted:
     class_names: tuple[str, ...]
     left: list[Left]
     notes: list[str]
+    measures: dict[int, dict[str, float]]
+    seed: int
+
+    @property
+    def kept(self) -> str:
+        """A sentence on which seed was kept and why; "" of a single one."""
+        values = ", ".join(f"{found[CHOOSES]:.3f} of seed {seed}" for seed, found in self.measures.items())
+        why = f"Kept seed {self.seed}, whose {NAMES[CHOOSES]} is the highest: {values}."
+        return why if len(self.measures) > 1 else ""
 
     @property
     def absent(self) -> list[str]:
@@ -61,6 +73,7 @@ def adapt(
     method: str = "igan+",
     backbone: str,
     seed: int = 0,
+    seeds: int = 1,
     device: str = "auto",
     download: bool = False,
     force: bool = False,
@@ -73,6 +86,7 @@ def adapt(
 
     Args:
         method: of `settings.PHOTO_METHODS`; backbone: of `data.backbones.BACKBONES`; overrides: of `PhotoSettings`.
+        seeds: how many to train, from `seed` on; `label_free.best` of them is kept.
         force: replace what lies in `out`.
 
     Raises:
@@ -80,7 +94,11 @@ def adapt(
         TrainingError: as `training.fit.fit`.
     """
     chosen, where = find_backbone(backbone), pick_device(device)
-    photo_settings(2, method=method, backbone=backbone, seed=seed, **overrides)  # before an hour of features
+    if not isinstance(seeds, int) or seeds < 1:
+        raise ConfigError(f"Expected 1 or more seeds, found {seeds!r}: give such a number.")
+    asked = {"method": method, "backbone": backbone, **overrides}
+    first = photo_settings(2, seed=seed, **asked).seed  # before an hour of features
+    photo_settings(2, seed=first + seeds - 1, **asked)
     source_files, target_files = _listed(labelled, unlabelled)
     prepare_output(out, force)
     store = FeatureStore(chosen, chosen.network(download=download), device=where)
@@ -92,14 +110,19 @@ def adapt(
     names = source_files.class_names
     _check_counts(y_s, len(x_t), names, labelled, unlabelled)
     pair = _pair(x_s, y_s, x_t, names)
-    asked = {"method": method, "backbone": backbone, "seed": seed, "unlabelled": len(x_t)}
-    settings = photo_settings(len(names), **asked | overrides)
-    trained, net_s = _trained(settings, pair, store, out, where, progress)
-    u_t, probabilities = trained.encode(x_t)
+    every = {
+        number: photo_settings(len(names), seed=number, unlabelled=len(x_t), **asked)
+        for number in range(first, first + seeds)
+    }
+    runs = {number: _trained(settings, pair, store, out, where, progress) for number, settings in every.items()}
+    outputs = {number: trained.encode(x_t) for number, (trained, _) in runs.items()}
+    measures = measure({number: probabilities for number, (_, probabilities) in outputs.items()}, x_t)
+    kept = best(measures)
+    (trained, net_s), (u_t, probabilities) = runs[kept], outputs[kept]
     u_s, _ = codes_and_logits(net_s, x_s)
     notes = source_files.notes(labelled) + ([left_out(target_files.left, unlabelled)] if target_files.left else [])
     files = [target_files.files[place] for place in kept_t]
-    adapted = Adapted(files, probabilities, names, source_files.left + target_files.left, notes)
+    adapted = Adapted(files, probabilities, names, source_files.left + target_files.left, notes, measures, kept)
     sources = [source_files.files[place] for place in kept_s]
     _write(out, adapted, trained, (u_t, u_s), sources, y_s)
     for left in (out / "checkpoints").glob("*.pt"):
@@ -174,6 +197,8 @@ def _write(
     ]
     _write_csv(out / "predictions.csv", ("file", "class", "confidence", "second class"), rows)
     _write_csv(out / "left_out.csv", ("path", "why"), [(entry.path, entry.why) for entry in adapted.left])
+    said = {"kept": adapted.seed, "by": CHOOSES if adapted.kept else None, "seeds": adapted.measures}
+    write_text(out / "measures.json", json.dumps(said, indent=1) + "\n")
     arrays = {"unlabelled": pack(u_t >= 0), "labelled": pack(u_s >= 0), "labels": y_s.numpy()}
     arrays |= {"class_names": np.array(names), "code_length": np.array(u_t.shape[1])}
     for side, files in (("unlabelled", adapted.files), ("labelled", sources)):

@@ -20,6 +20,7 @@ def add_commands(command: Command, assignment: Callable[[str], tuple[str, Any]])
     adapt.add_argument("--method", default="igan+", help="igan+ (default), igan, source-only, noda or dah")
     adapt.add_argument("--backbone", help="default: efficientnet_lite2 or, without its package, efficientnet_lite0")
     adapt.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    adapt.add_argument("--seeds", type=int, default=1, metavar="N", help="train N seeds and keep the best (default 1)")
     adapt.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", type=assignment, help="replace settings")
     adapt.add_argument("--download", action="store_true", help="let torchvision download a backbone's weights")
     search = command(_search, "the nearest pictures in a folder that adapt made")
@@ -41,9 +42,10 @@ def add_commands(command: Command, assignment: Callable[[str], tuple[str, Any]])
 
 def _adapt(arguments: argparse.Namespace) -> None:
     from igan_lib.photos.adapt import SURE, adapt
+    from igan_lib.photos.label_free import NAMES
     from igan_lib.photos.settings import default_backbone
 
-    taken = {name: getattr(arguments, name) for name in ("method", "seed", "device", "download", "force")}
+    taken = {name: getattr(arguments, name) for name in ("method", "seed", "seeds", "device", "download", "force")}
     taken |= dict(arguments.set) | {"backbone": arguments.backbone or default_backbone()}
     out = arguments.out
     adapted = adapt(arguments.labelled, arguments.unlabelled, out, progress=not arguments.quiet, **taken)
@@ -51,6 +53,10 @@ def _adapt(arguments: argparse.Namespace) -> None:
         print(note)
     sure = (adapted.probabilities.max(1).values > SURE).sum().item()
     print(f"{len(adapted.files)} pictures, {len(adapted.class_names)} classes; more than 50 % sure of {sure}")
+    measured = adapted.measures[adapted.seed].items()
+    print(f"Without labels: {', '.join(f'{NAMES[name]} {value:.3f}' for name, value in measured)}")
+    if adapted.kept:
+        print(adapted.kept)
     if adapted.absent:
         print(f"These classes seem absent: {', '.join(adapted.absent)}")
     print(f"look at:     {out / 'page.html'}\npredictions: {out / 'predictions.csv'}")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from igan_lib.errors import DataError
 from igan_lib.files import write_text
+from igan_lib.photos.label_free import NAMES
 from igan_lib.pictures.decoding import open_rgb
 from igan_lib.pictures.folders import Left
 
@@ -30,6 +31,9 @@ class Outcome(Protocol):
     left: list[Left]
     notes: list[str]
     absent: list[str]
+    measures: dict[int, dict[str, float]]
+    seed: int
+    kept: str
 
 
 class Thumbnail(NamedTuple):
@@ -51,7 +55,7 @@ def write_page(path: Path, outcome: Outcome) -> None:
         least = order[each:][::-1][:each]
         shown = [[thumbnail(outcome.files[i], f"{confidence[i]:.0%}") for i in part] for part in (surest, least)]
         classes.append((name, len(order), *shown))
-    _render(path, "page.html.jinja", classes=classes, outcome=outcome, named=_NAMED)
+    _render(path, "page.html.jinja", classes=classes, outcome=outcome, named=_NAMED, names=NAMES)
 
 
 def write_search_page(path: Path, found: Sequence[tuple[Path, Sequence[tuple[str, int]]]]) -> None:

@@ -7,6 +7,7 @@ finished, and its picture is computed anew. The same picture under two names, or
 
 import hashlib
 import json
+import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -55,7 +56,8 @@ class FeatureStore:
     ) -> tuple[Tensor, list[int], list[Left]]:
         """Features of the files that can be read, n x D; the places of these among `files`; and the others, with why.
 
-        `what`: the name of the bar. DataError: the store can't be written.
+        The features are mapped from disk: they take no memory that the system can't have back. `what`: the name of the
+        bar. DataError: the store can't be written.
         """
         hashes: list[str | None] = []
         left: list[Left] = []
@@ -71,19 +73,27 @@ class FeatureStore:
                 rows = self._rows()
                 new = {h: file for h, file in zip(hashes, files, strict=True) if h is not None and h not in rows}
                 broken = self._extract(new, rows, what, progress)
+            kept = [place for place, h in enumerate(hashes) if h in rows]
+            found = self._mapped([rows[hashes[place]] for place in kept])
         except OSError as error:
             raise DataError(
                 f"Expected to keep features in {self.folder}, found that it failed ({type(error).__name__}): "
                 "free some space there, or name another folder with IGAN_FEATURES."
             ) from error
         left += [Left(f, broken[h]) for f, h in zip(files, hashes, strict=True) if h in broken]
-        kept = [place for place, h in enumerate(hashes) if h in rows]
-        found = torch.empty(len(kept), self.backbone.dimension)
-        if kept:
-            mapped = np.memmap(self.folder / "features", np.float32, "r").reshape(-1, self.backbone.dimension)
-            for row, place in enumerate(kept):
-                found[row] = torch.from_numpy(mapped[rows[hashes[place]]].copy())
         return found, kept, left
+
+    def _mapped(self, rows: list[int]) -> Tensor:
+        """Rows of the store in the order that is asked for, mapped from a file without a name, which goes with them."""
+        shape = (len(rows), self.backbone.dimension)
+        if not rows:
+            return torch.empty(shape)
+        stored = np.memmap(self.folder / "features", np.float32, "r").reshape(-1, shape[1])
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            for start in range(0, len(rows), 1000):
+                file.write(stored[rows[start : start + 1000]].tobytes())
+            file.flush()  # written, not assigned to the map: on a full disk that would end the process
+            return torch.from_numpy(np.memmap(file, np.float32, "c", shape=shape))
 
     def of_picture(self, file: Path) -> Tensor:
         """Features of one picture that is not to be kept, 1 x D. DataError: it can't be read."""

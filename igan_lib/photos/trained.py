@@ -19,7 +19,8 @@ from igan_lib.photos.store import FeatureStore
 from igan_lib.pictures.folders import Left, list_heap
 from igan_lib.retrieval.index import HashIndex
 
-OUTPUTS = ("network.pt", "index", "files.json", "codes.npz", "predictions.csv", "left_out.csv", "page.html")
+OUTPUTS = ("network.pt", "index", "files.json", "codes.npz", "predictions.csv", "left_out.csv")
+OUTPUTS += ("measures.json", "page.html")
 _FORMAT = 1
 _REFERENCE = 1000  # features of unlabelled pictures that are kept: 1.3 million numbers of Lite2, 2.6 MB as halves
 _UNLIKE = 0.05  # share of the training's own pictures that count as unlike

@@ -1,6 +1,7 @@
 """Names, roots, domains and pairs of domains."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -232,3 +233,11 @@ def test_map_images_changes_all_four_splits_and_no_label(mnist5k, digits):
         for part in ("train", "test"):
             old, new = getattr(before, part), getattr(after, part)
             assert torch.equal(new.images, 255 - old.images) and torch.equal(new.labels, old.labels)
+
+
+def test_features_that_are_not_finite_are_counted_in_all_portions():
+    labels, x = torch.zeros(25_000, dtype=torch.int64), torch.rand(25_000, 3)
+    x[[5, 12_000, 24_999], 1] = torch.tensor([math.nan, math.inf, -math.inf])
+    with pytest.raises(DataError) as error:
+        Domain("a", Split(x, labels), Split(x, labels), ("x", "y"))
+    assert "in 3 of 25000 rows" in message(error)

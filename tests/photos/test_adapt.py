@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from igan_lib.cli import main
 from igan_lib.errors import ConfigError, DataError
 from igan_lib.experiment.presets import preset
 from igan_lib.photos.adapt import adapt
+from igan_lib.photos.label_free import CHOOSES, NAMES, measure
 from igan_lib.photos.settings import PHOTO_METHODS, default_backbone, photo_settings
 from igan_lib.photos.trained import OUTPUTS, Trained, add, read_index, search
 from igan_lib.retrieval.bits import hamming, pack
@@ -304,3 +306,81 @@ def test_the_default_backbone_is_one_whose_weights_are_there(monkeypatch):
     assert default_backbone() in ("efficientnet_lite2", "efficientnet_lite0")
     monkeypatch.setattr(settings, "find_spec", lambda name: None)
     assert default_backbone() == "efficientnet_lite0"
+
+
+def test_how_well_it_went_is_measured_on_all_pictures_printed_and_shown(folders, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["adapt", *map(str, folders), "--out", str(out), *WORDS]) == 0
+    printed, page = capsys.readouterr().out, (out / "page.html").read_text()
+    written = json.loads((out / "measures.json").read_text())
+    assert (written["kept"], written["by"], list(written["seeds"])) == (0, None, ["0"]) and "Kept" not in printed + page
+    predicted = list(csv.DictReader(io.StringIO((out / "predictions.csv").read_text())))
+    mean = np.mean([float(row["confidence"]) for row in predicted])
+    assert written["seeds"]["0"]["confidence"] == pytest.approx(mean, abs=1e-4)
+    trained = Trained.load(out)
+    x, _, _ = trained.store().features([Path(row["file"]) for row in predicted], what="again", progress=False)
+    found = measure({0: trained.encode(x)[1]}, x)[0]
+    assert written["seeds"]["0"] == pytest.approx(found, abs=1e-5)
+    for name, value in written["seeds"]["0"].items():
+        assert f"{NAMES[name]} {value:.3f}" in printed and NAMES[name] in page and f"<td>{value:.3f}</td>" in page
+
+
+def test_of_several_seeds_the_one_of_the_highest_measure_is_kept(folders, tmp_path, capsys):
+    few = SHORT | {"pretrain_steps": 5, "steps": 3}  # trained for longer, all seeds are perfect and alike
+    alone = {seed: adapt(*folders, tmp_path / str(seed), **few, seed=seed) for seed in (4, 5, 6)}
+    together = adapt(*folders, tmp_path / "all", **few, seed=4, seeds=3)
+    assert list(together.measures) == [4, 5, 6]
+    for seed, values in together.measures.items():
+        agreed = values.pop("seeds")
+        assert values == alone[seed].measures[seed]
+        label, *others = (alone[n].probabilities.argmax(1) for n in (seed, *({4, 5, 6} - {seed})))
+        assert agreed == pytest.approx(np.mean([(label == other).double().mean() for other in others]))
+    best = max((4, 5, 6), key=lambda seed: alone[seed].measures[seed][CHOOSES])
+    assert together.seed == best and torch.equal(together.probabilities, alone[best].probabilities)
+    for name in ("predictions.csv", "index", "files.json"):
+        assert (tmp_path / "all" / name).read_bytes() == (tmp_path / str(best) / name).read_bytes(), name
+    written = json.loads((tmp_path / "all" / "measures.json").read_text())
+    assert (written["kept"], written["by"], len(written["seeds"])) == (best, CHOOSES, 3)
+    assert f"Kept seed {best}, whose {NAMES[CHOOSES]} is the highest" in (tmp_path / "all" / "page.html").read_text()
+    assert len({values[CHOOSES] for values in together.measures.values()}) == 3  # or the choice was none
+
+
+def test_several_seeds_that_were_stopped_go_on_and_train_none_twice(folders, tmp_path, monkeypatch):
+    from igan_lib.photos import adapt as module
+
+    fit, steps = module.fit, {}
+
+    def counted(method, *rest, seed, **more):
+        if seed == 1 and not steps[0]["again"]:
+            steps[0]["again"] = True
+            raise KeyboardInterrupt
+        taken = steps.setdefault(seed, {"again": False, "count": 0})
+        pretrain, update = method.pretrain, method.update
+
+        def count(step):
+            def one(*batch):
+                taken["count"] += 1
+                return step(*batch)
+
+            return one
+
+        method.pretrain, method.update = count(pretrain), count(update)
+        return fit(method, *rest, seed=seed, **more)
+
+    monkeypatch.setattr(module, "fit", counted)
+    with pytest.raises(KeyboardInterrupt):
+        adapt(*folders, tmp_path / "parts", **SHORT, seeds=2)
+    assert [entry.name for entry in (tmp_path / "parts").iterdir()] == ["checkpoints"]
+    parts = adapt(*folders, tmp_path / "parts", **SHORT, seeds=2)
+    assert {seed: taken["count"] for seed, taken in steps.items()} == {0: 100, 1: 100}
+    monkeypatch.setattr(module, "fit", fit)
+    whole = adapt(*folders, tmp_path / "whole", **SHORT, seeds=2)
+    assert parts.measures == whole.measures and parts.seed == whole.seed
+    assert (tmp_path / "parts" / "index").read_bytes() == (tmp_path / "whole" / "index").read_bytes()
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 1.5, "2"])
+def test_a_wrong_number_of_seeds_is_refused_before_any_work(seeds, folders, tmp_path):
+    with pytest.raises(ConfigError) as error:
+        adapt(*folders, tmp_path / "out", **SHORT, seeds=seeds)
+    assert "seeds" in message(error) and not (tmp_path / "features").exists()

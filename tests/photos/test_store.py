@@ -1,5 +1,8 @@
 """Features picture by picture: those of a plain pass, each computed once, whatever was killed or damaged."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from data_makers import message
@@ -84,6 +87,38 @@ def test_a_damaged_row_is_computed_anew(files, tmp_path):
     for anew in (1, 0):
         store, network, _ = store_at(tmp_path / "cache")
         assert torch.allclose(features_of(store, files)[0], whole, atol=1e-6) and network.seen == anew
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's list of maps")
+def test_features_are_mapped_from_a_file_that_leaves_nothing_behind(files, tmp_path):
+    store, _, _ = store_at(tmp_path / "cache")
+    found, *_ = features_of(store, files[::-1])
+    whole, inside = found.clone(), {entry.name for entry in store.folder.iterdir()}
+    assert inside == {"features", "pictures", "lock"}
+    mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if "deleted" in line]
+    assert any(str(store.folder) in line for line in mapped)
+    found[0] += 1  # nobody else's
+    again, *_ = features_of(store, files[::-1])
+    assert torch.equal(again, whole) and not torch.equal(found, whole)
+    assert features_of(store, [])[0].shape == (0, 6)
+
+
+def test_rows_are_copied_in_parts(files, tmp_path):
+    store, _, _ = store_at(tmp_path / "cache")
+    few, *_ = features_of(store, files)
+    order = torch.arange(2500) * 7 % 27
+    many, *_ = features_of(store, [files[i] for i in order])
+    assert torch.equal(many, few[order])
+
+
+def test_a_full_disk_is_a_sentence(files, tmp_path, monkeypatch):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("igan_lib.photos.store.tempfile.TemporaryFile", full)
+    with pytest.raises(DataError) as error:
+        features_of(store_at(tmp_path / "cache")[0], files)
+    assert "free some space" in message(error)
 
 
 def test_damaged_and_unreadable_pictures_are_left_and_named(files, tmp_path):

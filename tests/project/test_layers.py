@@ -31,7 +31,7 @@ ORDER = (
     ("__main__",),
 )
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}
-BOUNDS = {"pictures": 400, "photos": 900, "exercises": 2500}  # lines of parts that are not the paper's
+BOUNDS = {"pictures": 400, "photos": 950, "exercises": 2500}  # lines of parts that are not the paper's
 HEAVY = {"torch", "numba", "faiss"}
 
 
@@ -147,7 +147,9 @@ def test_a_lazy_name_is_the_object_of_that_name(name):
 
 def test_the_first_names_are_listed_and_others_are_an_attribute_error():
     listed = "load_pair load_domain preset load run train IGAN losses evaluate_retrieval HashIndex open_study frame"
-    assert {*listed.split(), "compare", "Estimate", "plots"} == set(igan_lib.__all__) <= set(dir(igan_lib))
+    assert (
+        {*listed.split(), "compare", "Estimate", "plots", "load_trained"} == set(igan_lib.__all__) <= set(dir(igan_lib))
+    )
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = igan_lib.trian
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -1,0 +1,85 @@
+"""The benchmark of the measures without labels: its settings, its resumption, its numbers on a table made by hand."""
+
+import sys
+
+import pandas as pd
+import pytest
+from benchmark_makers import load_benchmark
+
+from igan_lib.errors import ConfigError
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    return load_benchmark("label_free", monkeypatch)
+
+
+def ask(benchmark, monkeypatch, output, *words):
+    monkeypatch.setattr(sys, "argv", ["label_free.py", *words, "--output", str(output)])
+    benchmark.main()
+
+
+def row(benchmark, method, setting, seed, accuracy, value):
+    named = ["amazon-webcam", "efficientnet_lite2", "cpu", method, setting, seed, "0" * 8, accuracy]
+    return [*named, *[value] * len(benchmark.NAMES)]
+
+
+def test_every_setting_is_a_configuration_of_its_own(benchmark):
+    named = {"profile": "cpu", "backbone": "efficientnet_lite2"}
+    made = [
+        config
+        for pair in benchmark.PAIRS
+        for method, settings in benchmark.SETTINGS.items()
+        for setting in settings
+        for config in benchmark.configurations(pair, method, setting, 2, **named)
+    ]
+    assert len({config.hash8 for config in made}) == len(made) > 100
+    assert all(config.network == "frozen efficientnet_lite2" for config in made)
+
+
+def test_a_group_that_is_there_is_not_trained_again_and_a_killed_one_is(benchmark, monkeypatch, tmp_path):
+    trained, output = [], tmp_path / "table.csv"
+
+    def rows_of(pair, method, setting, configs):
+        trained.append((method, setting))
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return [row(benchmark, method, setting, config.seed, 80.0, 0.5) for config in configs]
+
+    monkeypatch.setattr(benchmark, "rows_of", rows_of)
+    words = ["amazon-webcam", "--methods", "noda", "--seeds", "3"]
+    with pytest.raises(KeyboardInterrupt):
+        ask(benchmark, monkeypatch, output, *words)
+    assert len(pd.read_csv(output)) == 3
+    ask(benchmark, monkeypatch, output, *words)
+    assert trained == [("noda", name) for name in ("usual", "short", "short", "rate 1e-4")]
+    assert pd.read_csv(output)[["setting", "seed"]].value_counts().tolist() == [1] * 9
+
+
+def test_the_numbers_of_a_table_made_by_hand(benchmark, tmp_path):
+    output = tmp_path / "table.csv"
+    # Within "a" the measure ranks the seeds as the accuracy does, within "b" the other way round; of the means, b's
+    # accuracy and measure are higher, c's the highest accuracy with the lowest measure.
+    values = {"a": [(70, 1), (71, 2), (75, 3)], "b": [(80, 9), (81, 8), (82, 7)], "c": [(90, 0), (90, 0), (90, 0)]}
+    for setting, pairs in values.items():
+        benchmark.append([row(benchmark, "igan", setting, n, *pair) for n, pair in enumerate(pairs)], output)
+    found = benchmark.correlations(pd.read_csv(output)).set_index("measure").loc["density"]
+    assert found["over seeds"] == pytest.approx(0)  # 1 and -1; "c" has none
+    assert found["over settings"] == pytest.approx(-0.5)  # ranks 1, 2, 3 and 2, 3, 1
+    assert found["best seed chosen"] == pytest.approx(2 / 3)
+    assert found["over the mean seed"] == pytest.approx(((75 - 72) + (80 - 81) + 0) / 3)
+    assert found["with labels"] == pytest.approx(((75 - 72) + (82 - 81) + 0) / 3)
+
+
+def test_a_single_seed_has_no_agreement_to_judge(benchmark, tmp_path):
+    output = tmp_path / "table.csv"
+    for setting, value in (("a", 0.2), ("b", 0.3)):
+        benchmark.append([[*row(benchmark, "igan", setting, 0, 100 * value, value)[:-1], ""]], output)
+    found = benchmark.correlations(pd.read_csv(output)).set_index("measure")
+    assert found.loc["density", "over settings"] == pytest.approx(1) and found.loc["seeds"].isna().sum() == 5
+
+
+def test_an_unknown_name_is_refused(benchmark, monkeypatch, tmp_path):
+    for words in (["amazon-mnist"], ["amazon-webcam", "--methods", "dann"]):
+        with pytest.raises(ConfigError, match="choose among these"):
+            ask(benchmark, monkeypatch, tmp_path / "table.csv", *words)
