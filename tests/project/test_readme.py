@@ -19,6 +19,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"\]\(([^)#]+)\)", README)
 COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    igan ")]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+COMPARED = ("NoDA", "ITQ", "UH-BDNN", "BA", "DAH")
+PARTS, ROWS = ("igan-plus", "igan-plus-retrieval"), ("and dropout", "and neighbours", "and both: igan+")
+DAHS = ("DAH", "DAH, dropout")
 FILLED = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -113,9 +116,41 @@ def test_table_1_in_words():
 
 
 def test_office_31_in_words():
-    table = open_study("table2").table.set_index(["method", "column"])["mean"]
-    gains = [table["igan", column] - table["source-only", column] for column in table["igan"].index[:4]]
-    assert f"gains {min(gains):.1f} to {max(gains):.1f} points over `source-only`" in text_of("05_table2_office31")
+    table, text = open_study("table2").table.set_index(["method", "column"])["mean"], text_of("05_table2_office31")
+    columns = table["igan"].index[:4]
+    over = {m: [table[m, c] - table["source-only", c] for c in columns] for m in ("igan", "source-only, dropout")}
+    gains = over["igan"]
+    assert f"(`igan`) gains {min(gains):.1f} to {max(gains):.1f} points over `source-only`" in text
+    gains = over["source-only, dropout"]
+    assert f"gives `source-only` {min(gains):.1f} to {max(gains):.1f} points" in text
+    plus = [table["igan+", column] for column in columns]
+    maps = [mean("table3", "igan+", column) for column in ("webcam->amazon", "amazon->webcam", "amazon->dslr")]
+    shown = "has {:.1f}, {:.1f}, {:.1f} and {:.1f}; MAP {:.1f}, {:.1f} and {:.1f}".format(*plus, *maps)
+    assert shown in README
+
+
+def test_the_parts_of_igan_plus_in_words():
+    text, columns = text_of("05_table2_office31"), ["amazon->webcam", "amazon->dslr", "webcam->amazon", "dslr->amazon"]
+    found = {name: open_study(name).differences().set_index(["method", "column"]) for name in PARTS}
+    accuracy, maps = (found[name]["mean"] for name in PARTS)
+    dropout, near, both = ([accuracy[row, c] for c in columns] for row in ROWS)
+    spans = [f"{min(maps[row]):.1f} to {max(maps[row]):.1f} points" for row in ROWS]
+    assert (
+        f"gains {dropout[0]:.1f} points on amazon → webcam and {dropout[1]:.1f} on amazon → dslr, and {spans[0]} of MAP"
+        in text
+    )
+    assert f"gain {near[1]:.1f} points on amazon → dslr and lose {-near[2]:.1f} on webcam → amazon" in text
+    assert f"They gain {spans[1]} of MAP" in text
+    assert (
+        "have {:.1f} and {:.1f} points on the pairs from Amazon. To Amazon they have {:.1f} and {:.1f}".format(*both)
+        in text
+    )
+    assert f"MAP gains {spans[2]} on every pair" in text
+    # What the text calls level, or nothing: the interval of the mean includes zero, or the mean is below half a point.
+    lines = found[PARTS[0]]
+    for row, pairs in (("igan, no generators", columns), ("and both: igan+", columns[2:])):
+        for line in (lines.loc[(row, pair)] for pair in pairs):
+            assert line["low"] < 0 < line["high"] or abs(line["mean"]) < 0.5
 
 
 def test_retrieval_in_words():
@@ -123,7 +158,25 @@ def test_retrieval_in_words():
     maps = [mean("table3", "igan", column) for column in pairs]
     squares = [mean("table3", "igan", column, "target_accuracy") ** 2 / 100 for column in pairs]
     wording = "is {:.1f}, {:.1f} and {:.1f}, where the square of the accuracy is {:.1f}, {:.1f} and {:.1f}"
-    assert wording.format(*maps, *squares) in text_of("06_table3_retrieval")
+    text = text_of("06_table3_retrieval")
+    assert wording.format(*maps, *squares) in text
+    cross = {row: [mean("table3-cross", row, column) for column in pairs] for row in ("igan", *COMPARED)}
+    assert all(ours > value for row in COMPARED for ours, value in zip(cross["igan"], cross[row], strict=True))
+    assert mean("table3", "DAH", pairs[0]) > maps[0]
+    assert all(mean("table3", row, pairs[2]) > maps[2] for row in ("ITQ", "BA", "UH-BDNN"))
+
+
+def test_the_lead_of_igan_plus_in_words():
+    open_intervals = set()
+    for name in ("table3", "table3-cross"):
+        for line in open_study(name).differences("igan+").itertuples():
+            if line.base != "SuH":
+                assert line.mean > 0
+                if line.low < 0:
+                    open_intervals.add((name, line.base, line.column))
+    assert open_intervals == {("table3", "DAH", "webcam->amazon"), ("table3-cross", "igan", "webcam->amazon")}
+    dah = [[mean("table3", row, c) for c in ("webcam->amazon", "amazon->webcam", "amazon->dslr")] for row in DAHS]
+    assert abs(sum(dah[1]) - sum(dah[0])) / 3 < 1  # "none on average"
 
 
 def test_the_ablation_in_words():
@@ -137,6 +190,9 @@ def test_the_ablation_in_words():
     added = plain.differences().set_index(["method", "column"])
     centroids = added["mean"]["L_c+L_s"]
     assert f"adds {centroids['mnist->usps']:.1f} and {centroids['usps->mnist']:.1f} points" in text
+    line = plain.differences().set_index(["method", "column"]).loc[("L_c+L_s+L_h+L_a", "usps->mnist")]
+    shown = f"{line['mean']:.1f} ({line['low']:.1f} to {line['high']:.1f}) on usps → mnist"
+    assert f"{added['mean']['L_c+L_s+L_h+L_a', 'mnist->usps']:.1f} points on mnist → usps" in text and shown in text
     line = opened.differences().set_index(["method", "column"]).loc[("L_c+L_s+L_h+L_a", "usps->mnist")]
     assert f"that is {line['mean']:.1f} points ({line['low']:.1f} to {line['high']:.1f})" in text
     rows = [("table1", "igan"), ("table1", "igan+")] + [("table4", f"L_c+L_s+L_h+L_a{end}") for end in ("", "+L_1")]
@@ -155,18 +211,20 @@ def test_the_arguments_in_words():
 
 
 def test_figure_2_in_words():
-    def measured(column):
+    def measured(column, method="igan"):
         names = ("source_only_silhouette", "target_silhouette", "source_only_purity", "target_purity")
-        return [mean("table2", "igan", column, name) for name in names]
+        return [mean("table2", method, column, name) for name in names]
 
     text = text_of("08_figure2_tsne")
     a, b, c, d = measured("amazon->webcam")
     shown = f"from {a / 100:.2f} to {b / 100:.2f}, the share of like neighbours from {c:.1f} to {d:.1f} %"
     assert shown in text
+    _, b, _, d = measured("amazon->webcam", "igan+")
+    assert f"`igan+` they end at {b / 100:.2f} and {d:.1f} %" in text
     a, b, c, d = measured("webcam->amazon")
-    assert (
-        f"from {a / 100:.2f} to {b / 100:.2f}, but the share of like neighbours stays ({c:.1f} and {d:.1f} %)" in text
-    )
+    hardly = f"but the share of like neighbours hardly moves ({c:.1f} and {d:.1f} %)"
+    assert f"from {a / 100:.2f} to {b / 100:.2f}, {hardly}" in text and d - c < 1.5
+    assert f"There `igan+` has {measured('webcam->amazon', 'igan+')[3]:.1f} %" in text
 
 
 def test_the_quickstart_s_seeds_are_those_of_the_results(results):
