@@ -35,6 +35,7 @@ STUDY_FIGURES = {
     },
     "table4-no-batch-norm": {"table4_no_batch_norm": "Means and intervals"},
     "arguments": {"arguments": "Differences to igan, on the same seeds; hollow: fewer than three"},
+    "igan-plus": {"igan_plus": "Differences to igan in accuracy, on the same seeds"},
     "code-length": {"retrieval_code_length": "Retrieval by code length"},
 }
 COSTED = ("table4", "table4-no-batch-norm")  # their rows differ in what is computed
