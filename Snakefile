@@ -8,6 +8,7 @@
 #   snakemake --cores 2 --config holes=yes -- report    the same of the runs that are there, without making any
 #   snakemake --cores 2 --dry-run                       what there is to do
 #
+# Called from anywhere with `snakemake -s PATH/Snakefile`, it works in this file's folder; --directory names another one.
 # Keys of --config are the fields of igan_lib.reproduction.workflow.Sweep. profiles/default holds the options that make a killed
 # sweep go on.
 import os
@@ -15,7 +16,13 @@ import shlex
 import subprocess
 import sys
 
+
+# Before the import: an installed package takes the working folder for the project's.
+workdir: workflow.basedir
+
+
 import igan_lib
+from igan_lib.checkout import written_by_git
 from igan_lib.reproduction.workflow import make_sweep, run_arguments, visible_device
 
 sweep = make_sweep(config)
@@ -56,6 +63,17 @@ PICTURES = sorted(path for kind in ("png", "svg") for path in sweep.pictures.glo
 # A notebook reaches nearly all of the library, and a picture of old code is worse than one drawn again.
 CODE = sorted(path for kind in ("py", "jinja", "toml", "mplstyle") for path in LIBRARY.rglob(f"*.{kind}"))
 CODE += sorted(Path("notebooks/tools").glob("*.py"))
+
+
+SHIPPED = written_by_git(Path.cwd())
+
+
+# What was committed together belongs together, and tests hold it so. By the times of a fresh clone, which are those of
+# cloning, half of it would be made once more.
+def unless_shipped(outputs, *inputs):
+    """The inputs; without their times where these and the outputs are all as git wrote them."""
+    files = {Path(file).resolve() for file in (*outputs, *inputs)}
+    return [ancient(str(file)) if files <= SHIPPED else str(file) for file in inputs]
 
 
 rule all:
@@ -143,8 +161,7 @@ for study in sweep.chosen():
             f"write_{study.name}"
         localrule: True
         input:
-            run_files(study),
-            TABLE_CODE,
+            unless_shipped(table_files(study), *run_files(study), *TABLE_CODE),
         output:
             table_files(study),
         log:
@@ -176,10 +193,7 @@ for notebook in sweep.notebooks():
             f"execute_{notebook.name}"
         localrule: True
         input:
-            shown_by(notebook),
-            BENCHMARKS,
-            notebook.file,
-            CODE,
+            unless_shipped([sweep.copy_of(notebook)], *shown_by(notebook), *BENCHMARKS, notebook.file, *CODE),
         output:
             sweep.copy_of(notebook),
         log:
@@ -194,18 +208,16 @@ for notebook in sweep.notebooks():
             "{params.command} > {log:q} 2>&1"
 
 
+REPORT = [sweep.report, *(sweep.report.with_name(f"{name}.csv") for name in ("claims", "claims_parts"))]
+SOURCES = [notebook.file for notebook in sweep.notebooks()]  # of the copies
+
+
 rule write_report:
     localrule: True
     input:
-        wanted(*sweep.chosen()),
-        COPIES,
-        PICTURES,
-        BENCHMARKS,
-        CODE,
+        unless_shipped(REPORT, *wanted(*sweep.chosen()), *SOURCES, *COPIES, *PICTURES, *BENCHMARKS, *CODE),
     output:
-        sweep.report,
-        sweep.report.with_name("claims.csv"),
-        sweep.report.with_name("claims_parts.csv"),
+        REPORT,
     log:
         sweep.log_of(sweep.report),
     params:

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,7 @@ def run(
         if progress:
             print(f"Loading {config.source} and {config.target}", flush=True)
         started, code = time.perf_counter(), git_state()
-        try:
-            pair = load(config, download=download, progress=progress)
-        except IganError:
-            _remove_lock(config, results)  # of a mistyped domain nothing stays
-            raise
+        pair = load(config, download=download, progress=progress)
         if config.method in FEATURE_METHODS:
             network, earlier = _feature_network(config, pair, device, results, progress)
             metrics, history = hash_features(config, network, pair)
@@ -123,22 +120,25 @@ def run(
         return result
 
 
-def locked(config: ExperimentConfig, results: Path) -> FileLock:
-    """The lock of a run; the operating system frees that of a killed process."""
-    lock = _lock_path(config, results)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(lock)
+@contextlib.contextmanager
+def locked(config: ExperimentConfig, results: Path) -> Iterator[None]:
+    """Hold the lock of a run; the operating system frees that of a killed process.
 
-
-def _lock_path(config: ExperimentConfig, results: Path) -> Path:
-    return results / "checkpoints" / f"{config.name}.lock"
-
-
-def _remove_lock(config: ExperimentConfig, results: Path) -> None:
-    with contextlib.suppress(OSError):  # the folder holds other files, or the system keeps a lock that is held
-        lock = _lock_path(config, results)
-        lock.unlink()
-        lock.parent.rmdir()
+    After an error, such as that of a mistyped domain, neither the lock nor a folder that was made for it stays.
+    """
+    folder = results / "checkpoints"
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / f"{config.name}.lock"
+    try:
+        with FileLock(lock):
+            yield
+    except IganError:
+        with contextlib.suppress(OSError):  # another process holds the lock, or a folder has other files by now
+            lock.unlink()
+            for path in made:
+                path.rmdir()
+        raise
 
 
 def _feature_network(

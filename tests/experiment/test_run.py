@@ -348,10 +348,18 @@ def test_a_run_that_fails_leaves_no_result(config, names, tmp_path, monkeypatch)
     assert run(config, device="cpu", results=tmp_path, progress=False).metrics  # the lock is free again
 
 
-def test_missing_data_leave_no_result(names, tmp_path):
-    with pytest.raises(DataError, match="nowhere"):
-        run(preset(names[0], "npz:/nowhere.npz", profile="smoke"), device="cpu", results=tmp_path, progress=False)
-    assert no_result(tmp_path)
+@pytest.mark.parametrize("target", ["npz:/nowhere.npz", "uspss"])
+def test_a_domain_that_is_not_there_leaves_nothing_behind_and_all_else_alone(names, target, tmp_path):
+    config, results = preset(names[0], target, profile="smoke"), tmp_path / "new" / "results"
+    with pytest.raises(DataError, match=r"nowhere|did you mean usps"):
+        run(config, device="cpu", results=results, progress=False)
+    assert not list(tmp_path.iterdir())
+    kept = results / "checkpoints" / "of-another-run.pt"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    with pytest.raises(DataError, match=r"nowhere|did you mean usps"):
+        run(config, device="cpu", results=results, progress=False)
+    assert list(kept.parent.iterdir()) == [kept]
 
 
 # ---------------------------------------------------------------- build, train, evaluate
