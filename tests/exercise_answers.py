@@ -1,7 +1,7 @@
 """Answers as a learner would write them, in plain Python: wrong ones, by their name, and right ones."""
 
 import math
-from statistics import fmean, stdev
+from statistics import NormalDist, fmean, stdev
 
 import numpy as np
 import torch
@@ -143,7 +143,7 @@ def game_no_label_is_fake(real_logits, y, fake_logits, y_code):
     return of_real + column(fake_logits, -1), real_term(fake_logits, y_code)
 
 
-def update(detach_d=True, detach_g=False, zero=True, retain=False):
+def update(detach_d=True, detach_g=False, zero=True, retain=False, forgets=("opt_d", "opt_eg")):
     from igan_lib.exercises.gradients import loss_d, loss_eg
 
     def cut(x, off):
@@ -152,8 +152,8 @@ def update(detach_d=True, detach_g=False, zero=True, retain=False):
     def my_update(players, x_s, y_s, x_t, pseudo_t):
         x_st, x_ts = players.g_t(players.e(x_s)), players.g_s(players.e(x_t))
         if zero:
-            players.opt_d.zero_grad()
-            players.opt_eg.zero_grad()
+            for name in forgets:
+                getattr(players, name).zero_grad()
         seen = cut(x_st, detach_d), cut(x_ts, detach_d)
         loss_d(players, x_s, y_s, x_t, pseudo_t, *seen).backward(retain_graph=retain)
         players.opt_d.step()
@@ -228,8 +228,18 @@ def verdict_z(ours, others):
     return around(d, 1.96 * stdev(d) / math.sqrt(5))
 
 
-def verdict_unpaired(ours, others):
-    half = 2.3060041350333704 * math.sqrt(stdev(ours) ** 2 / 5 + stdev(others) ** 2 / 5)
+def verdict_two_errors(ours, others):
+    d = [a - b for a, b in zip(ours, others, strict=True)]
+    return around(d, 2 * stdev(d) / math.sqrt(5))
+
+
+def verdict_normal(ours, others):
+    d = [a - b for a, b in zip(ours, others, strict=True)]
+    return around(d, NormalDist().inv_cdf(0.975) * stdev(d) / math.sqrt(5))
+
+
+def verdict_unpaired(ours, others, t=2.3060041350333704):
+    half = t * math.sqrt(stdev(ours) ** 2 / 5 + stdev(others) ** 2 / 5)
     return word(fmean(ours) - fmean(others) - half, fmean(ours) - fmean(others) + half)
 
 

@@ -1,6 +1,8 @@
 """What a learner calls: `check`, `hint`, `progress`. Each prints, and returns nothing."""
 
 import difflib
+import re
+import textwrap
 from typing import Any
 
 from igan_lib.errors import ConfigError
@@ -9,6 +11,7 @@ from igan_lib.exercises.judge import judge
 from igan_lib.exercises.record import FILE, RECORD, Entry
 from igan_lib.exercises.registry import EXERCISES, PREDICTIONS
 
+WIDTH = 80  # characters; JupyterLab breaks a longer line of text inside a word
 MARKS = {"right": "✔ Right.", "wrong": "✘ Not yet.", "not started": "○ Not started."}
 
 
@@ -24,7 +27,7 @@ def check(name: str, answer: Any) -> None:
     verdict = judge(find(name), answer)
     if verdict.status != "not started":
         RECORD.take(name, verdict.status == "right")
-    print(f"{MARKS[verdict.status]} {verdict.text[:1].upper()}{verdict.text[1:]}")
+    _say(f"{MARKS[verdict.status]} {verdict.text[:1].upper()}{verdict.text[1:]}")
 
 
 def hint(name: str, level: int = 1) -> None:
@@ -35,7 +38,7 @@ def hint(name: str, level: int = 1) -> None:
     hints = find(name).hints
     if level not in range(1, len(hints) + 1):
         raise ConfigError(f"Expected a level from 1 to {len(hints)}, found {level!r}: choose one of these.")
-    print(f"Hint {level} of {len(hints)}: {hints[level - 1]}")
+    _say(f"Hint {level} of {len(hints)}: {hints[level - 1]}")
 
 
 def progress(keep: bool = False) -> None:
@@ -54,6 +57,13 @@ def progress(keep: bool = False) -> None:
         print(f"{name:<20}{'yes' if entry.done else '-':<6}{entry.tries:>5}{minutes:>9}{exercise.minutes:>9}")
     done = sum(RECORD.entries.get(name, Entry()).done for name in EXERCISES)
     print(f"{done} of {len(EXERCISES)} done.{f' Kept in {FILE}.' if FILE.exists() else ''}")
+
+
+def _say(text: str) -> None:
+    """Print `text` in lines, with code between backticks whole."""
+    whole = re.sub("`[^`]*`", lambda code: code[0].replace(" ", "\xa0"), text)
+    lines = textwrap.fill(whole, WIDTH, break_long_words=False, break_on_hyphens=False)
+    print(lines.replace("\xa0", " "))
 
 
 def find(name: str) -> Exercise:

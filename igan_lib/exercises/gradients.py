@@ -109,6 +109,10 @@ def weights_after(function: Function, arguments: tuple) -> dict[str, Tensor]:
     players, batch = copy.deepcopy(arguments[0]), arguments[1:]
     for _ in range(2):
         function(players, *batch)
+    return _weights(players)
+
+
+def _weights(players: Players) -> dict[str, Tensor]:
     groups = players.groups.items()
     return {f"the weights of {name}": torch.cat([p.detach().flatten() for p in group]) for name, group in groups}
 
@@ -159,6 +163,24 @@ def _only_d_moves(function: Function, case: Case) -> bool:
     return moved["D"] and not moved["E"] and not moved["G"]
 
 
+def _stale_alone(function: Function, case: Case) -> bool:
+    """Whether all is right once each step forgets every gradient by itself."""
+
+    class Forgetful(Descent):
+        def step(self) -> None:
+            super().step()
+            for group in players.groups.values():
+                for parameter in group:
+                    parameter.grad = None
+
+    players = copy.deepcopy(case.arguments[0])
+    players.opt_d, players.opt_eg = Forgetful(players.opt_d.parameters), Forgetful(players.opt_eg.parameters)
+    expected = weights_after(alternating_update, case.arguments)
+    for _ in range(2):
+        function(players, *case.arguments[1:])
+    return all(torch.allclose(weights, expected[name]) for name, weights in _weights(players).items())
+
+
 GRADIENTS = FunctionExercise(
     name="gradients",
     title="Say who gets which gradient",
@@ -181,6 +203,7 @@ GRADIENTS = FunctionExercise(
             _not_zeroed,
             "Gradients of earlier steps are still there: the loss of E and G also leaves some on D, and they add up to "
             "D's next ones. When should each optimiser forget?",
+            shows=_stale_alone,
         ),
         WrongAnswer(
             "wrong_side",

@@ -118,7 +118,7 @@ def _stopped(answer: Function, error: Exception) -> str:
     name = getattr(answer, "__name__", "")
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == name]
     where = f" in its line `{own[-1].line}`" if own and own[-1].line else ""
-    message = str(error).strip().partition("\n")[0].rstrip(".")
+    message = str(error).strip().partition("\n")[0].rstrip(".:")
     return f"your function stopped{where} with {type(error).__name__}{': ' if message else ''}{message}."
 
 
@@ -162,7 +162,7 @@ def _parts(value: Any, name: str = "the value") -> dict[str, Tensor | str]:
     """A value as tensors and words by name. Integers of all widths become int64."""
     if isinstance(value, dict):
         return {key: part for k, v in value.items() for key, part in _parts(v, str(k)).items()}
-    of_numbers = isinstance(value, list) and bool(value) and isinstance(value[0], int | float)
+    of_numbers = isinstance(value, list) and bool(value) and all(isinstance(v, int | float) for v in value)
     if isinstance(value, tuple | list) and not of_numbers:
         return {key: part for i, v in enumerate(value, 1) for key, part in _parts(v, f"part {i}").items()}
     if value is None:
@@ -229,7 +229,7 @@ def _values(name: str, found: Tensor | str, wanted: Tensor | str, nan: bool) -> 
         return ""
     where = (~near).nonzero()[0].tolist()
     place = f" at {where}" if where else ""
-    return f"expected {name}{place} {_number(wanted[tuple(where)])}, found {_number(found[tuple(where)])}."
+    return f"expected {_number(wanted[tuple(where)])} as {name}{place}, found {_number(found[tuple(where)])}."
 
 
 def _number(value: Tensor) -> str:

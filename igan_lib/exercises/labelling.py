@@ -44,8 +44,8 @@ PSEUDO_LABELS = FunctionExercise(
         WrongAnswer(
             "zero",
             lambda logits_t, threshold: torch.where(*_most_probable(logits_t, threshold), 0),
-            "You give 0 to images that the network is not sure of. 0 is a class: they would all be trained as that "
-            "class. Use -1, which belongs to none.",
+            "You give 0 to images that the network is not sure of, so they would all be trained as class 0. Use a "
+            "number that belongs to no class.",
         ),
         WrongAnswer(
             "all",

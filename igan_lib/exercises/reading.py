@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from igan_lib.exercises.exercise import Case, ChoiceExercise, FunctionExercise, WrongAnswer
+from igan_lib.exercises.exercise import Case, ChoiceExercise, Function, FunctionExercise, WrongAnswer
 from igan_lib.exercises.searching import _rng
 from igan_lib.reproduction.estimate import Estimate
 
@@ -142,6 +142,19 @@ def _z(ours: list[float], others: list[float]) -> tuple[float, float, str]:
     return _interval(d.mean(), _half_width(d, 1.96))
 
 
+def _takes_z(answer: Function, case: Case) -> bool:
+    """Whether the half width is about two standard errors: 1.96, 2, or the normal's own point."""
+    low, high, _ = answer(*case.arguments)
+    return abs((high - low) / 2 / _half_width(_as_differences(*case.arguments), 1.0) - 1.98) < 0.03
+
+
+def _takes_both_spreads(answer: Function, case: Case) -> bool:
+    """Whether the half width is that of two unrelated means, by Student's t of whichever degrees of freedom or by z."""
+    low, high, _ = answer(*case.arguments)
+    spread = np.sqrt(sum(np.var(runs, ddof=1) / len(runs) for runs in case.arguments))
+    return 1.9 < (high - low) / 2 / spread < 2.8
+
+
 def _no_root(ours: list[float], others: list[float]) -> tuple[float, float, str]:
     d = _as_differences(ours, others)
     return _interval(d.mean(), _half_width(d, _student(len(d)), root=False))
@@ -166,12 +179,7 @@ FIVE_SEEDS = FunctionExercise(
             _z,
             "You take 1.96, which holds for a known spread. Five values only estimate it: Student's t has n - 1 = 4 "
             "degrees of freedom here, and is larger.",
-        ),
-        WrongAnswer(
-            "unpaired",
-            _unpaired,
-            "You take the spread of each method by itself. Both runs of a seed share their starting weights and "
-            "batches, so look at the five differences.",
+            shows=_takes_z,
         ),
         WrongAnswer(
             "no_root",
@@ -182,6 +190,13 @@ FIVE_SEEDS = FunctionExercise(
             "population",
             _population,
             "Your deviation divides by n. The mean was taken from the same five values, so divide by n - 1.",
+        ),
+        WrongAnswer(
+            "unpaired",
+            _unpaired,
+            "You take the spread of each method by itself. Both runs of a seed share their starting weights and "
+            "batches, so look at the five differences.",
+            shows=_takes_both_spreads,
         ),
     ),
     hints=(

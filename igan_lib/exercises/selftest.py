@@ -131,5 +131,5 @@ def run(looked_at: dict[str, Callable[[], str]] = CHECKS) -> int:
         print(f"Not ready: mend {', '.join(faults)} as the lines above say, and run this again.")
         return 1
     slow = f" That is slow: more than {LIMIT} s; the second time it is faster." if seconds > LIMIT else ""
-    print(f"Ready, in {seconds:.0f} s.{slow} Start with: jupyter lab exercises/students")
+    print(f"Ready, in {seconds:.0f} s.{slow} In this folder: jupyter lab")
     return 0

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Copied once: a reader changes notebooks and adds to the runs.
-KEPT = ("notebooks/*.ipynb", "exercises/students/*.ipynb", "results/runs/*.json")
+# Copied once: a reader changes notebooks, adds to the runs, and draws the picture, which an exercise shows, anew.
+KEPT = ("notebooks/*.ipynb", "exercises/students/*.ipynb", "results/runs/*.json", "figures/losses_paths.png")
 RENEWED = ("results/*.json", "results/*.csv")  # no notebook writes these
 LINKED = ("notebooks/tools", "igan_lib", "docs", "README.md", "results/notebooks", "results/report.html")
 
@@ -19,7 +19,7 @@ LINKED = ("notebooks/tools", "igan_lib", "docs", "README.md", "results/notebooks
 def make_copy(folder: Path, root: Path = ROOT) -> int:
     """Bring into `folder` what it lacks of the project in `root`; returns how many files were copied.
 
-    Tables and pictures are not among them, since notebooks make them. What notebooks link to becomes a link.
+    Tables and other pictures are not among them, since notebooks make them. What notebooks link to becomes a link.
     """
     copied = 0
     for pattern in (*KEPT, *RENEWED):

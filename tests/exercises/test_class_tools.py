@@ -22,6 +22,7 @@ from igan_lib.exercises import EXERCISES, asking, picture, pictures, progress, s
 from igan_lib.exercises.predictions import place_of, question_text
 from igan_lib.exercises.record import FILE, Record
 from igan_lib.exercises.registry import PREDICTIONS
+from tools import own_copy
 
 # the self-test
 
@@ -33,7 +34,7 @@ def test_selftest_says_ready():
     lines = done.stdout.splitlines()
     assert [line.split()[1] for line in lines[:-1]] == list(selftest.CHECKS)
     assert all(line.startswith("ok  ") for line in lines[:-1])
-    assert re.fullmatch(r"Ready, in \d+ s\.( That is slow.*)? Start with: jupyter lab exercises/students", lines[-1])
+    assert re.fullmatch(r"Ready, in \d+ s\.( That is slow.*)? In this folder: jupyter lab", lines[-1])
 
 
 @pytest.mark.parametrize("words", [[], ["--other"]])
@@ -223,6 +224,21 @@ def test_the_zip_holds_what_a_student_needs_and_no_source(tmp_path):
         env=environment,
     )
     assert done.stdout.strip() == str(unpacked / "results" / "exercises"), done.stderr
+
+
+def test_a_notebook_s_pictures_are_where_jupyterlab_finds_them(tmp_path):
+    with zipfile.ZipFile(make_class.pack(tmp_path / "class.zip")) as archive:
+        archive.extractall(tmp_path)
+    own_copy.make_copy(tmp_path / "own")
+    for folder in (tmp_path / "igan-class", tmp_path / "own"):
+        notebooks = [*(folder / "exercises" / "students").glob("*.ipynb")]
+        links = [
+            (path, link) for path in notebooks for link in re.findall(r"!\[.*?\]\((.+?)\)", path.read_text("utf-8"))
+        ]
+        assert links and all((path.parent / link).is_file() for path, link in links)
+    # Nothing above the folder that it is started in is served.
+    start = (tmp_path / "igan-class" / "START.md").read_text("utf-8")
+    assert start.count("jupyter lab\n") == 2 and "jupyter lab " not in start
 
 
 def test_slides_are_one_file_that_asks_nothing_of_a_server(tmp_path):
