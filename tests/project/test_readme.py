@@ -153,6 +153,25 @@ def test_the_parts_of_igan_plus_in_words():
             assert line["low"] < 0 < line["high"] or abs(line["mean"]) < 0.5
 
 
+def test_the_backbones_in_words():
+    text, joined = text_of("05_table2_office31"), "Lite0, 1 and 2"
+    accuracy, maps = (
+        open_study(f"backbones{end}").table.set_index(["method", "column"])["mean"] for end in ("", "-retrieval")
+    )
+
+    def span(method, values, better, other, sign=1):
+        names = [name for name in values[f"{method}, {better}"].index if name != "average"]
+        found = [sign * (values[f"{method}, {better}", name] - values[f"{method}, {other}", name]) for name in names]
+        return f"{min(found):.1f} to {max(found):.1f}"
+
+    spans = [span(method, accuracy, "Lite2", "Lite0") for method in ("source-only", "igan", "igan+")]
+    assert "gives `source-only` {} points over Lite0, `igan` {} and `igan+` {}.".format(*spans) in text
+    for column in ("amazon->webcam", "amazon->dslr"):
+        assert accuracy["igan+, Lite0", column] > accuracy["igan, Lite2", column]
+    assert f"as it is ({span('igan+', accuracy, joined, 'Lite2')} points over Lite2)" in text
+    assert f"cost {span('igan+', maps, joined, 'Lite2', -1)} points of MAP" in text
+
+
 def test_retrieval_in_words():
     pairs = ("webcam->amazon", "amazon->webcam", "amazon->dslr")
     maps = [mean("table3", "igan", column) for column in pairs]
