@@ -14,7 +14,7 @@ from igan_lib.exercises.exercise import Case, ChoiceExercise, Exercise, Function
 
 Status = Literal["right", "wrong", "not started"]
 TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-4}  # relative and absolute
-NOT_STARTED = "Write your lines in the place of the blank, then run this cell again."
+NOT_STARTED = "Put your lines in the place of the blank and run the cell again."
 
 
 @dataclass(frozen=True)
