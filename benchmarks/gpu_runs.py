@@ -33,7 +33,7 @@ WORKERS = 4  # where processes.json says nothing of it
 
 def studies(arguments: argparse.Namespace) -> list:
     pairs = parse_pairs("mnist5k:digits" if arguments.rehearse else arguments.pairs)
-    return [on_pairs(STUDIES[name], tuple(pairs)) for name in arguments.studies.split(",")]
+    return on_pairs([STUDIES[name] for name in arguments.studies.split(",")], tuple(pairs))
 
 
 def configs(arguments: argparse.Namespace) -> list[ExperimentConfig]:

@@ -260,7 +260,7 @@ def test_table_2_of_another_backbone_stands_by_itself(place):
     folder = place / "results" / "tables" / "alexnet-finetuned"
     assert "Recognition on Office-31, finetuned alexnet" in (folder / "table2.md").read_text()
     assert [path.name for path in (place / "results" / "tables").iterdir()] == ["alexnet-finetuned"]
-    assert figures(place, "alexnet-finetuned") == png_and_svg("table2")
+    assert figures(place, "alexnet-finetuned") == png_and_svg("table2", "igan_plus")
 
 
 def test_claims_without_results_are_all_not_run(place):
