@@ -84,7 +84,7 @@ OFFICE: dict[str, Any] = {
 # is lower than for digits. On features L_a does harm at the digits' weight.
 OFFICE_WEIGHTS: dict[str, Any] = {"threshold": 0.7, "adversarial": 0.01}
 
-# igan+ on features: other additions than on images, and no generators, which cost seven times the time there and add
+# igan+ on features: other additions than on images, and no generators, which make a run three times as long and add
 # nothing. Chosen as the weights above.
 OFFICE_PLUS: dict[str, Any] = {
     **{"losses": ("c", "s", "h"), "augment": False, "weight_average": 0.0},

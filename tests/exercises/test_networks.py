@@ -115,5 +115,5 @@ def test_the_script_takes_a_checkpoint_and_measures_before_and_after(monkeypatch
 def test_the_networks_that_come_with_the_project_load():
     if not (known := networks._known(networks.NETWORKS)):
         pytest.skip("there are none yet")
-    for name in known:
-        load_trained(name)
+    for name, line in known.items():
+        assert load_trained(name)[1].hash8 == line["hash"]
