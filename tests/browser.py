@@ -1,4 +1,4 @@
-"""What a browser makes of a page on a phone, in a light or a dark room, and what a reader would miss there."""
+"""What a browser makes of a page on a phone or a desk, in a light or a dark room, and what a reader would miss."""
 
 import html
 import json
@@ -11,45 +11,47 @@ from seaborn.utils import relative_luminance
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is installed")
-PHONE = 390  # CSS pixels
+PHONE, LAPTOP = 390, 1300  # CSS pixels
 CONTRAST = 4.5  # WCAG 2.1, level AA
 
 # A window of chromium is at least 500 pixels wide, so the page is looked at in a frame that is as wide as a phone.
-FRAME = f"""<!DOCTYPE html>
+FRAME = """<!DOCTYPE html>
 <html><head><meta name="color-scheme" content="light dark"></head>
-<body><iframe src="PAGE" width="{PHONE}" height="800" style="border: 0"></iframe><pre></pre>
+<body><iframe src="PAGE" width="WIDTH" height="800" style="border: 0"></iframe><pre></pre>
 <script>
-onload = () => {{
+onload = () => {
   const shown = frames[0], page = shown.document, root = page.documentElement
   for (const part of page.querySelectorAll("details")) part.open = true
   const hasText = part => [...part.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim())
-  const ground = part => {{
+  const ground = part => {
     const colour = shown.getComputedStyle(part).backgroundColor
     return colour === "rgba(0, 0, 0, 0)" && part.parentElement ? ground(part.parentElement) : colour
-  }}
+  }
   const texts = [page.body, ...page.body.querySelectorAll("*")].filter(hasText).map(
     part => [part.textContent.trim().slice(0, 40), shown.getComputedStyle(part).color, ground(part)])
-  document.querySelector("pre").textContent = JSON.stringify({{
+  document.querySelector("pre").textContent = JSON.stringify({
     dark: shown.matchMedia("(prefers-color-scheme: dark)").matches,
     ground: ground(page.body), window: shown.innerWidth, room: root.clientWidth, width: root.scrollWidth,
     articles: page.querySelectorAll("article").length, text: page.body.innerText, texts: texts,
+    scrolling: [...page.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).map(
+      box => box.getAttribute("aria-label")),
     images: [...page.images].map(image => [image.alt, image.naturalWidth]),
-  }})
-}}
+  })
+}
 </script></body></html>
 """
 
 
-def look(page, folder, *, dark):
-    """What chromium measures of the file `page`; `folder` takes what it needs."""
+def look(page, folder, *, dark, width=PHONE):
+    """What chromium measures of the file `page` in a window of `width`; `folder` takes what it needs."""
     frame = folder / "frame.html"
-    frame.write_text(FRAME.replace("PAGE", page.as_uri()), encoding="utf-8")
+    frame.write_text(FRAME.replace("PAGE", page.as_uri()).replace("WIDTH", str(width)), encoding="utf-8")
     words = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'browser'}"]
     words += ["--allow-file-access-from-files"]  # else the frame's page is closed to the script beside it
     words += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--dump-dom", frame.as_uri()]
     dom = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
     seen = json.loads(html.unescape(re.search(r"<pre>(.*)</pre>", dom, re.DOTALL)[1]))
-    assert (seen["window"], seen["dark"]) == (PHONE, dark)  # else it looked at something else than was asked
+    assert (seen["window"], seen["dark"]) == (width, dark)  # else it looked at something else than was asked
     return seen
 
 

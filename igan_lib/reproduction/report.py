@@ -64,7 +64,7 @@ def write_report(sweep: Sweep) -> list[OpenStudy]:
     blocks = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
-    environment.filters["formula"] = formula
+    environment.filters |= {"formula": formula, "parts": parts_of}
     page = environment.get_template("report.html.jinja").render(
         profile=sweep.profile,
         seeds=sweep.seeds,
@@ -91,12 +91,17 @@ def formula(text: str) -> Markup:
     return Markup(re.sub(r"\bL_(\w)", r"<i>L</i><sub>\1</sub>", whole))
 
 
+def parts_of(cell: str) -> list[str]:
+    """A cell's estimate, its number of seeds and what the paper has: a narrow column breaks only between these."""
+    return re.split(r" (?=n=)|(?<=,) (?=paper |\d+ % of it)", cell)
+
+
 def _claim(line: Any, parts: pd.DataFrame) -> dict[str, Any]:
     """A line of `claim_verdicts`, how the sentence was read, and the comparisons behind it, each with its verdict."""
     reading = next(claim.reading for claim in CLAIMS if claim.id == line.claim)
     own, beside = parts[parts["beside"] == ""], parts[(parts["beside"] != "") & (parts["n"] > 0)]
     texts = [(part.text, f"{part.verdict}{': ' if part.reason else ''}{part.reason}") for part in own.itertuples()]
-    shown = {"reading": reading, "summary": line.numbers if len(own) > SHOWN else "", "parts": texts}
+    shown = {"reading": reading, "summary": line.numbers if (own["n"] > 0).sum() > SHOWN else "", "parts": texts}
     return line._asdict() | shown | {"beside": [(part.beside, part.text) for part in beside.itertuples()]}
 
 
