@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from igan_lib.errors import DataError
+from igan_lib.errors import ConfigError, DataError
 from igan_lib.retrieval import average_precision as measures
 from igan_lib.retrieval.average_precision import Divisor
 from igan_lib.retrieval.bits import Codes, counts
@@ -69,8 +69,11 @@ def evaluate_retrieval(
 
     Raises:
         DataError: as `counts`; or no query has a relevant item, so that there is nothing to average.
-        ConfigError: a k below 1 or above the number of items ranked, an unknown divisor, or fewer than one thread.
+        ConfigError: a k that is no whole number from 1 to the number of items ranked, an unknown divisor, or fewer
+            than one thread.
     """
+    if isinstance(places, int):
+        raise ConfigError(f"Expected places as several values of k, found {places}: write places=({places},).")
     sides = query_codes, query_labels, database_codes, database_labels
     n, p = counts(*sides, exclude_self=exclude_self, threads=threads, device=device)
     counted = p.sum(1) > 0

@@ -13,7 +13,8 @@ from igan_lib.plots.style import INK, WIDTH, class_colour, method_label, new_fig
 def study_curves(histories: pd.DataFrame, names: Sequence[str]) -> Figure:
     """Logged values by step, one line a method: one row of panels for each of `names`, one column a pair.
 
-    A line is the mean over the seeds that logged the value at that step. The rows of one name share their axis.
+    A line is the mean over the seeds that logged the value at that step. The rows of one name share their axis. Each
+    line is thinner than the one before, so that where they run together all are seen.
 
     Args:
         histories: as from `training_views.histories`.
@@ -28,7 +29,8 @@ def study_curves(histories: pd.DataFrame, names: Sequence[str]) -> Figure:
         for number, method in enumerate(methods):
             values = here[here["method"] == method].groupby("step")[name].mean().dropna()
             if len(values):
-                ax.plot(values, color=class_colour(number), label=method_label(method), linewidth=1.2)
+                wide = 1.0 + 0.5 * (len(methods) - 1 - number)
+                ax.plot(values, color=class_colour(number), label=method_label(method), linewidth=wide)
         if name in ("D_s", "D_t"):
             ax.axhline(0.5, color=INK, linewidth=1, linestyle=":", label="chance")
         title = LOSS_TITLES.get(name, name)

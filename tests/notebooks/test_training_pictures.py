@@ -220,6 +220,8 @@ def test_curves_of_a_study_are_means_over_seeds_and_leave_out_what_is_not_logged
     ]
     assert [ax.get_title(loc="left").split("\n")[0] for ax in fig.axes[:2]] == ["a → b", "c → d"]
     assert fig.axes[0].get_ylim()[0] == 0 and all(ax.get_ylim() == fig.axes[0].get_ylim() for ax in fig.axes[:2])
+    below, above = fig.axes[0].lines  # where two lines run together, the first shows on both sides of the second
+    assert below.get_linewidth() > above.get_linewidth() and below.get_zorder() <= above.get_zorder()
     colours = {line.get_label(): line.get_color() for ax in fig.axes for line in ax.lines}
     (legend,) = fig.legends
     assert [

@@ -95,6 +95,16 @@ def test_each_item_queries_the_rest_as_if_it_were_removed():
         evaluate_retrieval(db, labels, db, labels, exclude_self=True, places=(30,))
 
 
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [([2.0], "whole number k of 1 or more, found 2.0"), ([0], "found 0"), (5, r"write places=\(5,\)")],
+)
+def test_places_that_are_no_whole_numbers_get_a_sentence(places, told):
+    db, labels, _, _ = data(4, 30, 0, 16, 3, flips=0.2)
+    with pytest.raises(ConfigError, match=told):
+        evaluate_retrieval(db, labels, db, labels, places=places)
+
+
 def test_the_only_one_of_its_class_has_no_relevant_item_among_the_rest():
     db = np.ones((3, 8))
     found = evaluate_retrieval(db, [0, 0, 1], db, [0, 0, 1], exclude_self=True)
