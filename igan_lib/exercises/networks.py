@@ -19,6 +19,7 @@ from igan_lib.checkout import ROOT
 from igan_lib.data.domains import DomainPair
 from igan_lib.errors import ConfigError, DataError
 from igan_lib.experiment.presets import ExperimentConfig
+from igan_lib.experiment.run import train
 from igan_lib.files import atomic_path, write_text
 from igan_lib.method.components import build_encoder
 from igan_lib.method.networks import HashNet
@@ -61,12 +62,22 @@ def load_trained(name: str, folder: Path = NETWORKS) -> tuple[HashNet, Experimen
     return net.eval(), config
 
 
+def ready_network(
+    config: ExperimentConfig, pair: DomainPair, *, device: str, results: Path, folder: Path = NETWORKS
+) -> HashNet:
+    """The network of this very run where `folder` has it; else trained, or loaded from its checkpoint in `results`."""
+    name = _name(config)
+    if _known(folder).get(name, {}).get("hash") == config.hash8:
+        return load_trained(name, folder)[0]
+    return train(config, pair, device=device, results=results, progress=False)[0].inference_net
+
+
 def save_trained(net: HashNet, config: ExperimentConfig, pair: DomainPair, folder: Path = NETWORKS, **said: Any) -> str:
     """Write a network and its line in networks.json, with what is `said` of it; returns its name.
 
     Matrices and filters become halves. Vectors are few, and a variance can exceed a half's 65,504: they stay.
     """
-    name = f"{config.method}-{config.source}-{config.target}"
+    name = _name(config)
     weights = {key: value.half() if value.ndim > 1 else value for key, value in net.cpu().state_dict().items()}
     state = {"format": _FORMAT, "config": config.model_dump_json(), "net": weights}
     with atomic_path(folder / f"{name}.pt") as partial:
@@ -75,6 +86,10 @@ def save_trained(net: HashNet, config: ExperimentConfig, pair: DomainPair, folde
     known = _known(folder) | {name: {"sha256": digest, "hash": config.hash8, **said}}
     write_text(folder / "networks.json", json.dumps(dict(sorted(known.items())), indent=1) + "\n")
     return name
+
+
+def _name(config: ExperimentConfig) -> str:
+    return f"{config.method}-{config.source}-{config.target}"
 
 
 def _known(folder: Path) -> dict[str, dict[str, Any]]:

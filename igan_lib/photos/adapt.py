@@ -54,7 +54,9 @@ class Adapted:
     def kept(self) -> str:
         """A sentence on which seed was kept and why; "" of a single one."""
         values = ", ".join(f"{found[CHOOSES]:.3f} of seed {seed}" for seed, found in self.measures.items())
-        why = f"Kept seed {self.seed}, whose {NAMES[CHOOSES]} is the highest: {values}."
+        highest = [seed for seed, found in self.measures.items() if found[CHOOSES] == self.measures[self.seed][CHOOSES]]
+        whose = "the first of those whose" if len(highest) > 1 else "whose"
+        why = f"Kept seed {self.seed}, {whose} {NAMES[CHOOSES]} is the highest: {values}."
         return why if len(self.measures) > 1 else ""
 
     @property

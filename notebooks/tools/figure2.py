@@ -9,6 +9,7 @@ from IPython.display import Image
 from torch import Tensor
 
 from igan_lib.errors import DataError
+from igan_lib.exercises.networks import ready_network
 from igan_lib.experiment.presets import preset
 from igan_lib.experiment.run import load, train
 from igan_lib.plots.style import save_figure
@@ -44,10 +45,11 @@ def codes_before_and_after(
             source, target = direction.split("->")
             configs = [preset(source, target, seed=seed, method=name, **settings) for name in methods]
             pair = load(configs[0])
-            trained = [train(one, pair, device=device, results=Path(results), progress=False)[0] for one in configs]
-            names = pair.target.class_names
-            nets = {"source only": trained[0].source_only}
-            nets |= {name: method.inference_net for name, method in zip(methods, trained, strict=True)}
+            names, where = pair.target.class_names, {"device": device, "results": Path(results)}
+            first, _ = train(configs[0], pair, progress=False, **where)
+            others = [ready_network(config, pair, **where) for config in configs[1:]]
+            nets = {"source only": first.source_only}
+            nets |= dict(zip(methods, [first.inference_net, *others], strict=True))
             codes |= {f"{source} → {target}, {when}": sample_codes(net, pair.target) for when, net in nets.items()}
     except DataError as error:  # images, or weights of the backbone
         print(f"Nothing is drawn anew. {error}")

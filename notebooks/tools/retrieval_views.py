@@ -13,10 +13,11 @@ from torch.nn.functional import one_hot
 from igan_lib.data.domains import DomainPair
 from igan_lib.data.features import load_crop_pair
 from igan_lib.errors import DataError
+from igan_lib.exercises.networks import ready_network
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated
 from igan_lib.experiment.measures import retrieve
 from igan_lib.experiment.presets import preset
-from igan_lib.experiment.run import load, train
+from igan_lib.experiment.run import load
 from igan_lib.files import safe_name
 from igan_lib.method.networks import HashNet
 from igan_lib.plots.style import save_figure
@@ -33,7 +34,7 @@ PROTOCOLS = ("target", "cross")
 def trained(
     source: str, target: str, methods: Sequence[str], profile: str, seed: int, results: Path | str, device: str
 ) -> tuple[DomainPair | None, Networks]:
-    """The two domains and each method's network, trained or loaded; nothing where data are missing."""
+    """The two domains and each method's network, ready or trained; nothing where data are missing."""
     try:
         pair = load(preset(source, target, profile=profile))
     except DataError as error:
@@ -42,7 +43,7 @@ def trained(
     networks = {}
     for method in methods:
         config = preset(source, target, method=method, profile=profile, seed=seed)
-        net = train(config, pair, device=device, results=Path(results), progress=False)[0].inference_net
+        net = ready_network(config, pair, device=device, results=Path(results))
         networks[method] = tuple(recalibrated(net, domain.train.images) for domain in (pair.target, pair.source))
     return pair, networks
 

@@ -12,7 +12,7 @@ from method_makers import make_pair
 from igan_lib.data.domains import DomainPair
 from igan_lib.errors import ConfigError, DataError
 from igan_lib.exercises import networks
-from igan_lib.exercises.networks import load_trained, save_trained
+from igan_lib.exercises.networks import load_trained, ready_network, save_trained
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated
 from igan_lib.experiment.methods import build
 from igan_lib.experiment.presets import preset
@@ -58,6 +58,26 @@ def test_the_list_has_each_network_s_checksum(saved, tmp_path):
     assert both[name] == line and sorted(both) == sorted([name, f"source-only-{config.source}-{config.target}"])
     floats = sum(value.numel() for value in build(config, pair).inference_net.state_dict().values())
     assert file.stat().st_size < 2.2 * floats + 20_000
+
+
+def test_a_run_whose_network_is_there_is_not_trained_and_another_is(saved, tmp_path, monkeypatch):
+    _, config, pair, name = saved
+    trained = []
+
+    def train(asked, *_, **__):
+        trained.append(asked)
+        return build(asked, pair), []
+
+    monkeypatch.setattr(networks, "train", train)
+    where = {"device": "cpu", "results": tmp_path, "folder": tmp_path}
+    ready, stored = (
+        net.state_dict() for net in (ready_network(config, pair, **where), load_trained(name, tmp_path)[0])
+    )
+    assert not trained and all(torch.equal(ready[key], value) for key, value in stored.items())
+    others = [config.model_copy(update=change) for change in ({"seed": 4}, {"steps": 9}, {"method": "source-only"})]
+    for other in others:
+        ready_network(other, pair, **where)
+    assert trained == others
 
 
 def refused(kind, name, folder):

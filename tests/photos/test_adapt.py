@@ -17,8 +17,8 @@ from PIL import Image
 from igan_lib.cli import main
 from igan_lib.errors import ConfigError, DataError
 from igan_lib.experiment.presets import preset
-from igan_lib.photos.adapt import adapt
-from igan_lib.photos.label_free import CHOOSES, NAMES, measure
+from igan_lib.photos.adapt import Adapted, adapt
+from igan_lib.photos.label_free import CHOOSES, NAMES, best, measure
 from igan_lib.photos.settings import PHOTO_METHODS, default_backbone, photo_settings
 from igan_lib.photos.trained import OUTPUTS, Trained, add, read_index, search
 from igan_lib.retrieval.bits import hamming, pack
@@ -343,6 +343,15 @@ def test_of_several_seeds_the_one_of_the_highest_measure_is_kept(folders, tmp_pa
     assert (written["kept"], written["by"], len(written["seeds"])) == (best, CHOOSES, 3)
     assert f"Kept seed {best}, whose {NAMES[CHOOSES]} is the highest" in (tmp_path / "all" / "page.html").read_text()
     assert len({values[CHOOSES] for values in together.measures.values()}) == 3  # or the choice was none
+
+
+def test_a_choice_among_equal_seeds_says_so():
+    def kept(*values):
+        measures = {seed: {CHOOSES: value} for seed, value in enumerate(values, 4)}
+        return Adapted([], torch.empty(0, 2), ("cat", "dog"), [], [], measures, best(measures)).kept
+
+    assert kept(0.5, 0.7, 0.7).startswith(f"Kept seed 5, the first of those whose {NAMES[CHOOSES]} is the highest")
+    assert kept(0.5, 0.7, 0.6).startswith("Kept seed 5, whose ") and kept(0.5) == ""
 
 
 def test_several_seeds_that_were_stopped_go_on_and_train_none_twice(folders, tmp_path, monkeypatch):

@@ -55,10 +55,12 @@ def test_neighbours_are_the_most_alike_by_the_cosine_of_centred_features(n, widt
         assert not others or min(values) >= max(cosine[j] for j in others) - 1e-9
 
 
-def test_neighbours_of_many_rows_are_found_in_parts(monkeypatch):
+@pytest.mark.parametrize(("rows", "columns"), [(7, 10_000), (1000, 9), (7, 9), (7, 3), (1, 1)])
+def test_neighbours_of_many_images_are_found_in_parts(rows, columns, monkeypatch):
     x = features(50, 8, 0)
     whole = nearest_neighbours(x, 4)
-    monkeypatch.setattr("igan_lib.training.neighbours._ROWS", 7)
+    monkeypatch.setattr("igan_lib.training.neighbours._ROWS", rows)
+    monkeypatch.setattr("igan_lib.training.neighbours._COLUMNS", columns)
     assert torch.equal(nearest_neighbours(x, 4), whole)
 
 
