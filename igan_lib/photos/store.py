@@ -7,6 +7,7 @@ finished, and its picture is computed anew. The same picture under two names, or
 
 import hashlib
 import json
+import os
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ import torch
 from filelock import FileLock
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from igan_lib.data.backbones import Backbone, Transform, weights_hash
@@ -31,6 +33,7 @@ from igan_lib.pictures.folders import Left
 _VERSION = 1
 # Ratio of a picture's sides: a transform resizes the shorter one first, and 30,000 x 1 pixels would take gigabytes.
 NARROW = 40
+WORKERS = 8
 
 
 class FeatureStore:
@@ -39,12 +42,21 @@ class FeatureStore:
     Args:
         backbone: gives the transform and D; network: its network with weights, moved to `device`.
         cache: the folder of stores, `data.features.feature_cache()` if not given.
+        workers: processes that decode pictures; None: on a GPU, which waits for them, one a core up to `WORKERS`.
     """
 
     def __init__(
-        self, backbone: Backbone, network: nn.Module, *, cache: Path | None = None, device: torch.device | str = "cpu"
+        self,
+        backbone: Backbone,
+        network: nn.Module,
+        *,
+        cache: Path | None = None,
+        device: torch.device | str = "cpu",
+        workers: int | None = None,
     ) -> None:
         self.backbone, self.device = backbone, torch.device(device)
+        on_gpu = self.device.type == "cuda"
+        self.workers = (min(WORKERS, os.cpu_count() or 1) if on_gpu else 0) if workers is None else workers
         self.weights = weights_hash(network)
         self.network = network.eval().to(self.device, memory_format=torch.channels_last)
         parts = [_VERSION, asdict(backbone.transform), self.weights]
@@ -107,7 +119,7 @@ class FeatureStore:
         broken: dict[str, str] = {}
         bar = tqdm(total=len(new), disable=not (progress and new), desc=f"{what}: features", unit="picture")
         with bar, open(self.folder / "features", "ab") as values, open(self.folder / "pictures", "ab") as lines:
-            for hashes, crops in _portions(new, self.backbone.transform, broken, bar):
+            for hashes, crops in _portions(new, self.backbone.transform, self.workers, broken, bar):
                 features = self._forward(crops).numpy()
                 values.write(features.tobytes())
                 values.flush()  # before its lines: a line stands for a whole row
@@ -150,27 +162,36 @@ def _too_narrow(picture: Image.Image) -> bool:
     return max(picture.size) > NARROW * min(picture.size)
 
 
-def _portions(
-    new: dict[str, Path], transform: Transform, broken: dict[str, str], bar: tqdm
-) -> Iterator[tuple[list[str], Tensor]]:
-    """Pictures decoded and cut, `BATCH` at a time, with their hashes; those that can't be decoded go to `broken`."""
-    hashes: list[str] = []
-    crops: list[Tensor] = []
-    for digest, file in new.items():
+class _Crops(Dataset):
+    """Of each file what the network takes, or why there is none: a worker process hands over no exception."""
+
+    def __init__(self, files: Sequence[Path], transform: Transform) -> None:
+        self.files, self.transform = files, transform
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, place: int) -> Tensor | str:
         try:
-            picture = open_rgb(str(file))
+            picture = open_rgb(str(self.files[place]))
         except DataError:
-            broken[digest] = "damaged"
-        else:
-            if _too_narrow(picture):
-                broken[digest] = f"with sides of a ratio above {NARROW}"
-            else:
-                crops.append(transform.cut(picture))
-                hashes.append(digest)
-        if digest in broken:
-            bar.update()
-        if len(crops) == BATCH:
-            yield hashes, torch.stack(crops)
-            hashes, crops = [], []
-    if crops:
-        yield hashes, torch.stack(crops)
+            return "damaged"
+        if _too_narrow(picture):
+            return f"with sides of a ratio above {NARROW}"
+        return self.transform.cut(picture)
+
+
+def _portions(
+    new: dict[str, Path], transform: Transform, workers: int, broken: dict[str, str], bar: tqdm
+) -> Iterator[tuple[list[str], Tensor]]:
+    """Pictures decoded and cut, up to `BATCH` at a time, with their hashes; those that can't be go to `broken`."""
+    hashes, crops = list(new), _Crops(list(new.values()), transform)
+    own = torch.Generator()  # else it would take a number of the one that everything else draws from
+    loader = DataLoader(crops, BATCH, collate_fn=list, num_workers=workers, generator=own)
+    for number, found in enumerate(loader):
+        names = hashes[number * BATCH : number * BATCH + len(found)]
+        whole = {name: crop for name, crop in zip(names, found, strict=True) if isinstance(crop, Tensor)}
+        broken |= {name: why for name, why in zip(names, found, strict=True) if isinstance(why, str)}
+        bar.update(len(names) - len(whole))
+        if whole:
+            yield list(whole), torch.stack(list(whole.values()))

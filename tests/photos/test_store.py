@@ -130,6 +130,18 @@ def test_damaged_and_unreadable_pictures_are_left_and_named(files, tmp_path):
     assert {(entry.path, entry.why) for entry in left} == {(files[4], "damaged"), (files[6], "unreadable")}
 
 
+def test_worker_processes_find_the_same_and_leave_the_same_out(files, tmp_path):
+    files[4].write_bytes(b"")
+    Image.new("RGB", (41, 1)).save(files[20])
+    backbone, network = tiny_backbone()
+    alone, several = (FeatureStore(backbone, network, cache=tmp_path / str(n), workers=n) for n in (0, 2))
+    drawn = torch.random.get_rng_state()
+    (x, kept, left), (x_2, kept_2, left_2) = features_of(alone, files), features_of(several, files)
+    assert torch.equal(x, x_2) and kept == kept_2 and len(kept) == 25
+    assert left == left_2 and {entry.path for entry in left} == {files[4], files[20]}
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+
+
 def test_a_picture_too_narrow_to_resize_is_left_and_named(files, tmp_path):
     Image.new("RGB", (30_000, 1)).save(files[2])
     Image.new("RGB", (1, 40)).save(files[3])
