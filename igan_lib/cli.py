@@ -25,6 +25,8 @@ from igan_lib.photos.commands import add_commands
 TABLES = "table1, table2, table3, table3-cross, igan-plus, igan-plus-retrieval, backbones, backbones-retrieval, "
 TABLES += "retrieval-digits, retrieval-digits-cross, code-length, table4, table4-no-batch-norm or arguments"
 
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)
+
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line, run the command and return the exit code; errors are one sentence on stderr."""
@@ -49,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         print(stopped if isinstance(stopped, Interrupted) else "Stopped: run the same again.", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC) or not error.filename:
+        if error.errno not in _UNWRITABLE or not error.filename:
             raise
         remedy = "free some space, or name another folder (--results)"
         print(f"error: Expected to write {error.filename}, found {error.strerror}: {remedy}", file=sys.stderr)
@@ -82,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--method", default="igan", help=methods)
     run.add_argument("--seed", type=int, nargs="+", default=[0], metavar="N", help="one or more seeds (default 0)")
     values = {"nargs": "+", "default": [], "metavar": "KEY=VALUE", "type": _assignment}
-    run.add_argument("--set", **values, help="replace values, as in: --set alpha=0.2")
+    run.add_argument("--set", **values, help="replace values, as in: --set alpha=0.2 (docs/choices.md)")
     run.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     run.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: torch's choice)")
     run.add_argument("--download", action="store_true", help="let torchvision download what is missing")
@@ -90,9 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     show = command(_show, "list the results that are there")
     for name in ("method", "source", "target", "profile"):
         show.add_argument(f"--{name}", help=f"only results of this {name}")
-    table = command(_table, "mean and interval over seeds, beside the paper, as Markdown")
+    table = command(_table, "mean and interval over seeds, beside the paper: printed as Markdown, and written")
     table.add_argument("study", nargs="?", help=f"{TABLES} (default: all presets that were run)")
-    table.add_argument("--metric", default="target_accuracy", help="a key of the results' metrics, without a table")
+    table.add_argument("--metric", help="without a table's name: a key of the results' metrics (target_accuracy)")
     report = command(_report, "one HTML file of tables, claims, figures and what is missing")
     report.add_argument("--studies", help="names separated by commas (default: all tables)")
     report.add_argument("--seeds", type=int, default=5, help="how many are wanted of each run (default 5)")
@@ -113,7 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     for used in (run, show, table, report):
         used.add_argument("--results", type=Path, default=ROOT / "results", help="folder (default: the project's)")
     for used in (notebook, quickstart):
-        used.add_argument("-p", dest="parameters", nargs="+", default=[], metavar="NAME=VALUE")
+        text = "values of the notebook's parameters cell, as in: -p seed=1 profile=smoke"
+        used.add_argument("-p", dest="parameters", nargs="+", default=[], metavar="NAME=VALUE", help=text)
     return parser
 
 
@@ -129,10 +132,10 @@ def _run(arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads)
     where = {name: getattr(arguments, name) for name in ("device", "results", "download")}
     for config in _configs(arguments):
+        there = (path := result_path(config, arguments.results)).exists()
         result = run(config, progress=not arguments.quiet, **where)
-        print(
-            f"{config.name}: {_metrics(result.metrics)}\nresult: {result_path(config, arguments.results)}", flush=True
-        )
+        told = f"{'read from' if there else 'result'}: {path}"
+        print(f"{config.name}: {_metrics(result.metrics)}\n{told}", flush=True)
 
 
 def _configs(arguments: argparse.Namespace) -> list[Any]:
@@ -140,6 +143,9 @@ def _configs(arguments: argparse.Namespace) -> list[Any]:
     from igan_lib.experiment.presets import preset
 
     named = {name: getattr(arguments, name) for name in ("source", "target", "profile", "method")}
+    keys = [key for key, _ in arguments.set]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise ConfigError(f"Expected each key once after --set, found {', '.join(twice)} twice: leave one out.")
     return [preset(seed=seed, **named, **dict(arguments.set)) for seed in arguments.seed]
 
 
@@ -185,15 +191,19 @@ def _table(arguments: argparse.Namespace) -> int:
     from igan_lib.reproduction.tables import summary
 
     if arguments.study is not None:
+        if arguments.metric is not None:
+            raise ConfigError(f"Expected --metric without a table's name, found {arguments.study}: leave one out.")
         sweep = _sweep(arguments, studies=(arguments.study,))
         opened = OpenStudy(sweep.chosen()[0], sweep)
         print(opened.markdown())
         opened.write()
+        print(f"written: {sweep.tables / arguments.study}.*", file=sys.stderr)
         return _print_damaged(opened.damaged, missed=opened.unread)
     if arguments.pairs is not None:
         raise ConfigError("Expected a table's name with --pairs, found none: name it, as in: table table4 --pairs ...")
     results, damaged = read_results(arguments.results / "runs")
-    print(summary(results, arguments.profile, arguments.metric).to_markdown(index=False, disable_numparse=True))
+    metric = arguments.metric or "target_accuracy"
+    print(summary(results, arguments.profile, metric).to_markdown(index=False, disable_numparse=True))
     return _print_damaged(damaged, missed=damaged)
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from igan_lib.checkout import ROOT
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.presets import ExperimentConfig
 
-RESULTS = Path("results")
+RESULTS = ROOT / "results"
 
 
 class RunResult(BaseModel):

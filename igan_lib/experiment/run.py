@@ -81,9 +81,14 @@ def run(
 ) -> RunResult:
     """Run `config` unless its result is already there, and return the result; `progress` says which, and shows a bar.
 
+    `results`: the folder of results and checkpoints; by default the project's, as for tables, wherever one works.
+
     Two processes that ask for the same run do not both run it: the second waits for the first and reads its result. A
     killed run goes on from its last checkpoint. ConfigError, DataError, TrainingError: a sentence that says what to do.
     """
+    if not isinstance(config, ExperimentConfig):
+        raise ConfigError(f"Expected a configuration as preset() makes it, found {config!r:.60}: make one first.")
+    results = Path(results)
     path, chosen = result_path(config, results), pick_device(device)
     with locked(config, results):
         if path.exists():
@@ -94,8 +99,7 @@ def run(
                     "delete the file and run it again."
                 )
             if progress:
-                commit = (result.provenance.get("commit") or "unknown")[:8]
-                print(f"Read from {path}, made at commit {commit}. To run it anew, delete that file.", flush=True)
+                print(read_from(result, results), flush=True)
             return result
         if progress:
             print(f"Loading {config.source} and {config.target}", flush=True)
@@ -118,6 +122,15 @@ def run(
         for left in checkpoint_path(config, results).parent.glob(f".{config.name}.pt.*.partial"):
             left.unlink()
         return result
+
+
+def read_from(result: RunResult, results: Path) -> str:
+    """What is to be said of a result that was there: its file, its commit, and how it is run anew."""
+    path, checkpoint = (where(result.config, results) for where in (result_path, checkpoint_path))
+    commit = (result.provenance.get("commit") or "unknown")[:8]
+    changed = ", with local changes" if result.provenance.get("dirty") else ""
+    files = f"delete that file and {checkpoint}" if checkpoint.exists() else "delete that file"
+    return f"Read from {path}, made at commit {commit}{changed}. To run it anew, {files}."
 
 
 @contextlib.contextmanager

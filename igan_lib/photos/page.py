@@ -4,36 +4,23 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
-from torch import Tensor
 
 from igan_lib.errors import DataError
 from igan_lib.files import write_text
 from igan_lib.photos.label_free import NAMES
 from igan_lib.pictures.decoding import open_rgb
-from igan_lib.pictures.folders import Left
+
+if TYPE_CHECKING:  # it writes this page
+    from igan_lib.photos.adapt import Adapted
 
 EDGE = 112  # pixels of a thumbnail
 _A_CLASS = 6  # surest and, again, least sure pictures of a class
 _IN_ALL = 1200  # thumbnails of a page, some 4 kB each
 _NAMED = 200  # entries that were left out and are named on the page; left_out.csv has them all
-
-
-class Outcome(Protocol):
-    """What the page of `adapt` shows; see `adapt.Adapted`."""
-
-    files: list[Path]
-    probabilities: Tensor
-    class_names: tuple[str, ...]
-    left: list[Left]
-    notes: list[str]
-    absent: list[str]
-    measures: dict[int, dict[str, float]]
-    seed: int
-    kept: str
 
 
 class Thumbnail(NamedTuple):
@@ -44,7 +31,7 @@ class Thumbnail(NamedTuple):
     words: str
 
 
-def write_page(path: Path, outcome: Outcome) -> None:
+def write_page(path: Path, outcome: "Adapted") -> None:
     """The surest and the least sure pictures of each class, the classes that seem absent, and what was left out."""
     confidence, label = outcome.probabilities.max(1)
     each, classes = max(1, min(_A_CLASS, _IN_ALL // (2 * len(outcome.class_names)))), []

@@ -42,21 +42,14 @@ class FeatureStore:
     Args:
         backbone: gives the transform and D; network: its network with weights, moved to `device`.
         cache: the folder of stores, `data.features.feature_cache()` if not given.
-        workers: processes that decode pictures; None: on a GPU, which waits for them, one a core up to `WORKERS`.
     """
 
     def __init__(
-        self,
-        backbone: Backbone,
-        network: nn.Module,
-        *,
-        cache: Path | None = None,
-        device: torch.device | str = "cpu",
-        workers: int | None = None,
+        self, backbone: Backbone, network: nn.Module, *, cache: Path | None = None, device: torch.device | str = "cpu"
     ) -> None:
         self.backbone, self.device = backbone, torch.device(device)
-        on_gpu = self.device.type == "cuda"
-        self.workers = (min(WORKERS, os.cpu_count() or 1) if on_gpu else 0) if workers is None else workers
+        # Processes that decode pictures: a GPU would wait for one; a CPU's cores have the network to do.
+        self.workers = min(WORKERS, os.cpu_count() or 1) if self.device.type == "cuda" else 0
         self.weights = weights_hash(network)
         self.network = network.eval().to(self.device, memory_format=torch.channels_last)
         parts = [_VERSION, asdict(backbone.transform), self.weights]

@@ -21,9 +21,9 @@ ROUNDING = 1e-9  # of floating point, where all seeds agree
 VERDICTS = {
     "below": "not reproduced: the printed number lies above our prediction interval; where only a direction is "
     "claimed, the interval of our mean lies below zero.",
-    "undecided": "fewer than five seeds; or the prediction interval contains both the printed difference and zero; or "
-    f"it reaches further than {WIDE:g} points from the mean; or, where only a direction is claimed, the interval of "
-    "our mean contains zero.",
+    "undecided": "fewer than five seeds; or the printed number lies inside our prediction interval, and so does the "
+    f"zero of a difference, or it reaches further than {WIDE:g} points from the mean; or, where only a direction is "
+    "claimed, the interval of our mean contains zero.",
     "above": "the printed number lies below our prediction interval: ours is larger.",
     "reproduced": "the printed number lies inside our prediction interval; where only a direction is claimed, the "
     "interval of our mean lies above zero.",
@@ -89,8 +89,9 @@ class Estimate:
 
     @property
     def share(self) -> float:
-        """Which share of the printed difference was found; NaN where none is printed."""
-        return self.mean / self.printed if self.kind == "difference" and self.printed else math.nan
+        """Which share of a printed gain was found; NaN where no gain is printed, or we found none."""
+        gains = self.kind == "difference" and self.printed is not None and min(self.printed, self.mean) > 0
+        return self.mean / self.printed if gains else math.nan
 
     @property
     def verdict(self) -> str:

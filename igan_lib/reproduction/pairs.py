@@ -1,5 +1,7 @@
 """Pairs of domains as text, for a command line."""
 
+from igan_lib.data.data_root import NAMED_DOMAINS
+from igan_lib.data.office31 import OFFICE_DOMAINS
 from igan_lib.errors import ConfigError
 from igan_lib.reproduction.studies import Pair, column
 
@@ -8,7 +10,7 @@ def parse_pairs(text: str) -> tuple[Pair, ...]:
     """Pairs from text such as "mnist5k:digits,npz:mine.npz:digits": source:target, separated by commas.
 
     A path after npz: or folder: can hold neither a colon nor a comma here. ConfigError: a part of it is not two
-    domains, or two pairs would have the same column in a table.
+    known domains, or two pairs would have the same column in a table.
     """
     pairs = []
     for part in text.split(","):
@@ -21,6 +23,11 @@ def parse_pairs(text: str) -> tuple[Pair, ...]:
         if len(domains) != 2 or any(not domain or domain.endswith(":") for domain in domains):
             raise ConfigError(
                 f"Expected pairs as in mnist5k:digits,usps:digits, found {part!r}: write source:target for each."
+            )
+        known = (*NAMED_DOMAINS, *OFFICE_DOMAINS)
+        if unknown := [domain for domain in domains if ":" not in domain and domain not in known]:
+            raise ConfigError(
+                f"Expected domains among {', '.join(known)}, folder:PATH or npz:PATH, found {unknown[0]!r}: correct it."
             )
         pairs.append((domains[0], domains[1]))
     names = [column(pair) for pair in pairs]

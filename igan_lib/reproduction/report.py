@@ -42,7 +42,7 @@ COSTED = ("table4", "table4-no-batch-norm")  # their rows differ in what is comp
 FIGURE2 = {"figure2": "The target's codes before and after adaptation", "figure2_key": "Colours and markers"}
 CURVES = {
     "table4_curves": "Table 4's runs while they train: means over their seeds, from the first step with the target on",
-    "training_losses": "The losses of one run of notebook 03: mnist5k → digits, profile quick",
+    "training_losses": "The losses of one run of notebook 03: mnist5k → digits12, profile quick",
     "retrieval_precision_recall": "Precision and recall by Hamming radius",
     "retrieval_protocols": "Mean average precision against accuracy, in both protocols",
 }

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.presets import ExperimentConfig, PhotoBackbone, ProfileName, RegimeName, one_sentence, preset
-from igan_lib.experiment.result import RESULTS, result_path
+from igan_lib.experiment.result import result_path
 from igan_lib.files import safe_name
 from igan_lib.reproduction.notebooks import FOLDERS, NOTEBOOKS, OFFICE_CHOICE, Notebook
 from igan_lib.reproduction.pairs import pairs_text, parse_pairs
@@ -31,7 +31,7 @@ class Sweep(BaseModel):
     pairs: tuple[Pair, ...] | None = None  # as text: see `parse_pairs`; None: each study's own
     backbone: PhotoBackbone = "efficientnet_lite2"  # of the tables of Office-31
     regime: RegimeName = "frozen"  # of the tables of Office-31; finetuned wants a GPU
-    results: Path = RESULTS
+    results: Path = Path("results")  # as `figures`, of the working folder, which is the Snakefile's
     figures: Path = Path("figures")  # of the notebooks and the report; name another one with other `results`
     holes: bool = False  # make no run: tables, notebooks and report of those that are there
     gpus: Annotated[int, Field(ge=0)] = 0  # devices of this machine to spread runs over; 0: whatever run() picks

@@ -51,7 +51,7 @@ class HashIndex:
             raise ConfigError(f"Expected a kind among {', '.join(get_args(Kind))}, found {kind!r}: choose one of them.")
         if not isinstance(code_length, int | np.integer) or code_length < 8 or code_length % 8:
             raise ConfigError(
-                f"Expected a code length that is a multiple of 8, found {code_length!r}: choose such one."
+                f"Expected a code length that is a multiple of 8, found {code_length!r:.60}: choose such one."
             )
         code_length = int(code_length)  # faiss takes no number of numpy's
         numbers = {"lists": lists, "probes": probes, "links": links, "effort": effort}

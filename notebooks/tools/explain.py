@@ -43,6 +43,30 @@ def text_table(frame: pd.DataFrame) -> Styler:
     return frame.style.hide(axis="index").set_table_styles([left]).format(thousands=",", precision=1)
 
 
+def part_table(parts: pd.DataFrame) -> Styler:
+    """The lines of `claims.claim_parts` that were run, in points, so narrow that a window shows them whole."""
+    rows = [
+        {
+            "claim": part.claim,
+            "comparison": part.comparison,
+            "column": part.column,
+            "beside": part.beside,
+            "n": part.n,
+            "ours": f"{part.mean:+.1f}",
+            "95 % of further runs": _unless_missing(f"{part.predicted_low:+.1f} to {part.predicted_high:+.1f}"),
+            "paper": _unless_missing(f"{part.paper:+.1f}"),
+            "share": _unless_missing(f"{part.share:.0%}"),
+            "verdict": part.verdict,
+        }
+        for part in parts[parts["n"] > 0].itertuples()
+    ]
+    return text_table(pd.DataFrame(rows))
+
+
+def _unless_missing(number: str) -> str:
+    return "" if "nan" in number else number
+
+
 def claim_list(claims: pd.DataFrame) -> Markdown:
     """The claims of `claims.claim_verdicts`: the verdict, the paper's sentence, then a difference a line."""
     lines = []

@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Copied once: a reader changes notebooks, adds to the runs, and draws the picture, which an exercise shows, anew.
+# Copied once: a reader changes notebooks and pages, adds to the runs, and draws a picture that an exercise shows.
 KEPT = ("notebooks/*.ipynb", "exercises/students/*.ipynb", "results/runs/*.json", "figures/losses_paths.png")
+KEPT += ("docs/*.md", "README.md")
 RENEWED = ("results/*.json", "results/*.csv")  # no notebook writes these
-LINKED = ("notebooks/tools", "igan_lib", "docs", "README.md", "results/notebooks", "results/report.html")
+LINKED = ("notebooks/tools", "igan_lib", "results/notebooks", "results/report.html")
 
 
 def make_copy(folder: Path, root: Path = ROOT) -> int:

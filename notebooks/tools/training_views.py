@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from igan_lib.data.data_root import domain_status, is_present
 from igan_lib.data.domains import Domain, DomainPair, Split
+from igan_lib.errors import ConfigError
 from igan_lib.experiment.evaluation import recalibrated
 from igan_lib.experiment.presets import ExperimentConfig, preset
 from igan_lib.experiment.result import RunResult
@@ -23,8 +24,18 @@ from tools.samples import crosswise, evenly_spaced
 
 
 def configure(source: str, target: str, *, overrides: str, **named: str | int) -> ExperimentConfig:
-    """`preset`, with the values to replace as JSON, the one form in which papermill passes a mapping."""
-    return preset(source, target, **named, **json.loads(overrides))
+    """`preset`, with the values to replace as JSON, the one form in which papermill passes a mapping.
+
+    ConfigError: `overrides` is no JSON mapping in quotes, or as `preset`.
+    """
+    try:
+        replaced = json.loads(overrides)
+    except (TypeError, ValueError):
+        replaced = None
+    if not isinstance(replaced, dict):
+        example = """'{"alpha": 0.2}'"""
+        raise ConfigError(f"Expected JSON such as {example}, found {overrides!r}: write overrides with all quotes.")
+    return preset(source, target, **named, **replaced)
 
 
 def folders(results: str, figures: str, own: str = "") -> tuple[Path, Path]:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from method_makers import make_pair, one_sentence
 
+from igan_lib.checkout import ROOT
 from igan_lib.data.domains import Domain, DomainPair, Split, load_pair
 from igan_lib.errors import ConfigError, DataError, Interrupted, TrainingError
 from igan_lib.experiment import provenance
@@ -205,7 +206,8 @@ def test_a_result_that_is_there_is_read_and_run_says_so(tmp_path, monkeypatch, c
     assert capsys.readouterr().out == "Loading bright and pale\n"
     assert run(config, device="cpu", results=tmp_path) == first
     path = experiment.result_path(config, tmp_path)
-    expected = f"Read from {path}, made at commit c0ffee00. To run it anew, delete that file.\n"
+    checkpoint = experiment.checkpoint_path(config, tmp_path)  # with it, deleting the result alone would train nothing
+    expected = f"Read from {path}, made at commit c0ffee00. To run it anew, delete that file and {checkpoint}.\n"
     assert capsys.readouterr().out == expected
     run(config, device="cpu", results=tmp_path, progress=False)
     assert capsys.readouterr().out == ""
@@ -390,3 +392,26 @@ def test_the_seed_decides_the_untrained_weights():
     assert torch.equal(first.state_dict()[weight], again.state_dict()[weight])
     assert not torch.equal(first.state_dict()[weight], other.state_dict()[weight])
     assert (first.n_classes, first.config.generator_width) == (3, preset("a", "b", profile="smoke").generator_width)
+
+
+def test_a_result_made_with_local_changes_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(experiment, "git_state", lambda: {"commit": "c0ffee" + 34 * "0", "dirty": True})
+    monkeypatch.setattr(experiment, "load", lambda config, **_: make_pair(30))
+    config = preset("bright", "pale", profile="smoke", method="source-only")
+    for _ in range(2):
+        run(config, device="cpu", results=str(tmp_path), progress=True)
+    assert "made at commit c0ffee00, with local changes. To run it anew" in capsys.readouterr().out
+
+
+def test_what_is_no_configuration_gets_a_sentence(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        run({"source": "mnist5k", "target": "digits"}, results=tmp_path)
+    one_sentence(error.value, "preset()")
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_lie_in_the_project_wherever_one_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = preset("mnist", "usps")
+    assert experiment.result_path(config) == ROOT / "results" / "runs" / f"{config.name}.json"
+    assert experiment.checkpoint_path(config).parent == ROOT / "results" / "checkpoints"

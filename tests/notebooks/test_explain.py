@@ -17,9 +17,9 @@ from igan_lib.method import losses
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
 from igan_lib.method.networks import Discriminator, FourConvEncoder, Generator, LeNetEncoder
-from igan_lib.reproduction.claims import claim_verdicts
+from igan_lib.reproduction.claims import claim_parts, claim_verdicts
 from igan_lib.reproduction.results import frame
-from igan_lib.reproduction.studies import A_W
+from igan_lib.reproduction.studies import A_W, M_U
 from igan_lib.training.schedule import Schedule
 from tools.explain import (
     claim_list,
@@ -28,9 +28,11 @@ from tools.explain import (
     few_lines,
     gradient_reach,
     layer_table,
+    part_table,
     source_without_docstring,
     text_table,
 )
+from tools.training_views import configure
 
 FUNCTIONS = [f for _, f in inspect.getmembers(losses, inspect.isfunction) if f.__module__ == losses.__name__]
 
@@ -186,3 +188,30 @@ def test_a_claim_is_its_verdict_its_sentence_and_a_difference_a_line():
         assert all(line.startswith("- ") and line.count("[") <= 1 for line in parts.splitlines())
     supervised = blocks[3 * decided["claim"].tolist().index("3-supervised") + 2].splitlines()
     assert len(supervised) == 2 and supervised[0].count("amazon → webcam") == 1 and "queried, frozen" in supervised[0]
+
+
+def test_the_parts_of_claims_are_told_as_they_were_computed():
+    runs = frame(results("table1", "igan", M_U, [96.0, 96.5, 97.0, 97.5, 98.0]))
+    parts = claim_parts(runs)
+    there = parts[parts["n"] > 0]
+    shown = part_table(parts).data
+    assert len(shown) == len(there) > 0 and shown["verdict"].tolist() == there["verdict"].tolist()
+    for line, part in zip(shown.to_dict("records"), there.itertuples(), strict=True):
+        assert line["ours"] == f"{part.mean:+.1f}" and line["paper"] == f"{part.paper:+.1f}"
+        assert line["95 % of further runs"] == f"{part.predicted_low:+.1f} to {part.predicted_high:+.1f}"
+        assert (line["claim"], line["comparison"], line["column"]) == (part.claim, part.comparison, part.column)
+    alone = part_table(claim_parts(frame(results("table1", "igan", M_U, [96.0])))).data
+    assert set(alone["95 % of further runs"]) == {""}
+    assert part_table(claim_parts(frame([]))).data.empty
+
+
+@pytest.mark.parametrize("overrides", ["{alpha: 0.2}", "", "[1]", "0.2", {"alpha": 0.2}])
+def test_overrides_that_are_no_mapping_in_quotes_get_a_sentence(overrides):
+    with pytest.raises(ConfigError) as error:
+        configure("mnist5k", "digits", overrides=overrides, profile="smoke")
+    one_sentence(error.value, """'{"alpha": 0.2}'""")
+
+
+def test_overrides_replace_values_of_the_profile():
+    found = configure("mnist5k", "digits", overrides='{"alpha": 0.2, "losses": ["c", "s"]}', profile="smoke")
+    assert found.alpha == 0.2 and found.losses == ("c", "s") and found.profile == "smoke"

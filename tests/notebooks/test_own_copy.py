@@ -18,6 +18,7 @@ def project(tmp_path):
     root = tmp_path / "project"
     files = {"notebooks/00.ipynb": "first", "notebooks/tools/views.py": "x = 1", "results/runs/a.json": "a"}
     files |= {"results/benchmarks.json": "old", "results/tables/t.csv": "t", "igan_lib/files.py": "", "README.md": ""}
+    files |= {"docs/choices.md": "why"}
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,11 +32,12 @@ def contents(folder):
 
 def test_a_copy_has_what_a_notebook_reads_and_later_what_is_new(project, tmp_path):
     before, own = contents(project), tmp_path / "own"
-    assert make_copy(own, project) == 3 and make_copy(own, project) == 0
+    assert make_copy(own, project) == 5 and make_copy(own, project) == 0
     assert (own / "notebooks" / "tools" / "views.py").read_text() == "x = 1" and not (own / "results/tables").exists()
     (own / "notebooks" / "00.ipynb").write_text("mine")
     (own / "results" / "runs" / "a.json").write_text("made by me")
     (own / "results" / "runs" / "b.json").write_text("mine too")
+    (own / "docs" / "choices.md").write_text("my notes")
     assert contents(project) == before
     (project / "notebooks" / "00.ipynb").write_text("second")
     (project / "notebooks" / "01.ipynb").write_text("new")

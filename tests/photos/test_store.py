@@ -134,7 +134,9 @@ def test_worker_processes_find_the_same_and_leave_the_same_out(files, tmp_path):
     files[4].write_bytes(b"")
     Image.new("RGB", (41, 1)).save(files[20])
     backbone, network = tiny_backbone()
-    alone, several = (FeatureStore(backbone, network, cache=tmp_path / str(n), workers=n) for n in (0, 2))
+    alone, several = (FeatureStore(backbone, network, cache=tmp_path / str(n)) for n in (0, 2))
+    assert alone.workers == 0
+    several.workers = 2
     drawn = torch.random.get_rng_state()
     (x, kept, left), (x_2, kept_2, left_2) = features_of(alone, files), features_of(several, files)
     assert torch.equal(x, x_2) and kept == kept_2 and len(kept) == 25

@@ -95,10 +95,21 @@ def test_other_failures_of_the_system_are_not_hidden(folder, monkeypatch):
         main(["table", "table1", "--profile", "smoke", "--results", str(folder)])
 
 
-def test_run_says_where_its_result_lies(folder, capsys):
-    assert main([*SMOKE, "--results", str(folder)]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("result: ")]
-    assert Path(line.removeprefix("result: ")) in (folder / "runs").glob("*.json")
+def test_run_says_where_its_result_lies_and_if_it_was_there(tmp_path, capsys):
+    for head in ("result: ", "read from: "):
+        assert main([*SMOKE, "--quiet", "--results", str(tmp_path)]) == 0
+        (path,) = (tmp_path / "runs").glob("*.json")
+        assert capsys.readouterr().out.splitlines()[-1] == f"{head}{path}"
+
+
+def test_a_file_in_the_place_of_the_results_is_a_sentence(tmp_path, capsys):
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    for words in (["run", "mnist5k", "digits", "--profile", "smoke"], ["table", "table1"], ["report"]):
+        assert main([*words, "--results", str(taken)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: Expected to write ") and error.count("\n") == 1
+    assert taken.read_text() == "mine"
 
 
 def test_show_filters_and_tells_settings_apart(tmp_path, capsys):
@@ -172,6 +183,7 @@ def test_data_names_every_domain_and_a_remedy(tmp_path, monkeypatch, capsys):
         (["run", "mnist5k", "digits", "--set", "alfa=1"], "found 'alfa': correct the name (did you mean alpha?)"),
         (["run", "mnist5k", "digits", "--set", "alpha"], "KEY=VALUE"),
         (["run", "mnist5k", "digits", "--set", "alpha=-1"], "alpha"),
+        (["run", "mnist5k", "digits", "--set", "alpha=1", "beta=1", "alpha=2"], "alpha twice"),
         (["run", "mnist5k", "digits", "--device", "tpu"], "auto, cpu, cuda or mps"),
         (["run", "mnist5k", "digits", "--threads", "0"], "thread"),
     ],

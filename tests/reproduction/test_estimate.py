@@ -89,6 +89,17 @@ def test_verdicts_at_their_edges(estimate, verdict):
     assert not verdict or verdict in VERDICTS
 
 
+@pytest.mark.parametrize(
+    ("mean", "printed", "share"),
+    [(2.0, 4.0, 0.5), (8.0, 4.0, 2.0), (-2.0, 4.0, None), (2.0, -4.0, None), (-2.0, -4.0, None), (2.0, 0.0, None)],
+)
+def test_only_a_gain_has_a_share_and_only_of_a_gain(mean, printed, share):
+    found = Estimate({0: mean}, printed, "difference")
+    assert math.isnan(found.share) if share is None else found.share == share
+    assert ("% of it" in str(found)) == (share is not None)
+    assert math.isnan(Estimate({0: mean}, None, "difference").share)
+
+
 def test_a_difference_is_paired_and_keeps_what_is_printed_for_both():
     row, base = Estimate({0: 90.0, 1: 92.0, 3: 99.0}, 96.1), Estimate({0: 88.0, 1: 91.0, 2: 50.0}, 90.3)
     found = row - base

@@ -119,7 +119,9 @@ def test_pairs_with_paths_are_split_where_a_domain_ends():
     assert parse_pairs("npz:a/b.npz:folder:c d,folder:e:digits,mnist5k:npz:f.npz") == expected
 
 
-@pytest.mark.parametrize("text", ["mnist5k", "a:b:c", "a:b,", ":b", "a:", "npz:a.npz", "npz:a.npz:npz", "npz::a", ""])
+@pytest.mark.parametrize(
+    "text", ["mnist5k", "a:b:c", "usps:mnist,", ":b", "a:", "npz:a.npz", "npz:a.npz:npz", "npz::a", ""]
+)
 def test_text_that_is_not_pairs_is_refused(text):
     with pytest.raises(ConfigError) as error:
         parse_pairs(text)
@@ -259,7 +261,7 @@ def test_the_arguments_of_a_notebook_are_what_the_sweep_has_otherwise(tmp_path, 
 
 
 @pytest.mark.parametrize("gpus", [1, 2, 3, 4])
-@pytest.mark.parametrize("pairs", ["a:b", "a:b,c:d", "a:b,c:d,e:f"])
+@pytest.mark.parametrize("pairs", ["mnist:usps", "mnist:usps,usps:mnist", "mnist:usps,usps:mnist,svhn:digits"])
 def test_devices_get_equal_shares_of_a_seed_and_none_a_pair(gpus, pairs):
     plan = sweep(studies="table4", pairs=pairs, gpus=gpus, seeds=1)
     (study,) = plan.chosen()
@@ -378,7 +380,8 @@ def test_the_arguments_of_a_table_write_it_where_the_workflow_expects_it(begun, 
     plan, _ = begun
     (study,) = plan.chosen()
     assert main(plan.table_arguments(study)) == 0
-    assert "mnist5k → digits" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "mnist5k → digits" in captured.out and captured.err == f"written: {plan.tables / 'table1'}.*\n"
     assert sorted(path.name for path in plan.tables.iterdir()) == ["table1.csv", "table1.md", "table1.tex"]
     own = make_sweep({"studies": "table1", "results": plan.results})
     assert main(own.table_arguments(*own.chosen())) == 0
@@ -390,6 +393,8 @@ def test_the_arguments_of_a_table_write_it_where_the_workflow_expects_it(begun, 
     [
         (["table", "--pairs", "mnist5k:digits"], "name"),
         (["table", "table4", "--pairs", "mnist5k"], "source:target"),
+        (["table", "table4", "--pairs", "mnist5k:digist"], "digist"),
+        (["table", "table4", "--metric", "map_target"], "--metric"),
         (["table", "tabel4"], "table4"),
         (["table", "table4", "--profile", "cpuu"], "profile"),
     ],
