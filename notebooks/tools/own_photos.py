@@ -16,6 +16,7 @@ from igan_lib.data.office31 import OFFICE_DOMAINS, list_office31
 from igan_lib.data.splits import stratified
 from igan_lib.errors import DataError
 from igan_lib.photos.adapt import Adapted
+from igan_lib.photos.label_free import NAMES
 from igan_lib.pictures.decoding import open_rgb
 from igan_lib.plots.style import INK, WIDTH, bare, new_figure
 from tools.retrieval_pictures import RIGHT, WRONG
@@ -44,7 +45,7 @@ def lay_out(source: str, target: str, folder: Path | str, limit: int = 0) -> tup
             raise
         print(f"{error}\n{EMBEDDED[0]} -> {EMBEDDED[1]} is taken in its place: digits, written as pictures.")
         return lay_out(*EMBEDDED, folder, limit or 500)
-    labelled, unlabelled = (Path(folder) / name for name in ("labelled", "unlabelled"))
+    labelled, unlabelled = (Path(folder).resolve() / name for name in ("labelled", "unlabelled"))  # as in `search`
     for old in (labelled, unlabelled):
         shutil.rmtree(old, ignore_errors=True)
     for number, (picture, name) in enumerate(domains[0]):
@@ -102,6 +103,12 @@ def draw_surest(adapted: Adapted, truth: Truth, classes: int = 5, each: int = 4)
             for i in shown
         ]
     return _sheet(lines)
+
+
+def measures(adapted: Adapted) -> pd.DataFrame:
+    """What was measured without labels, of the seed that was kept."""
+    found = {NAMES[name]: value for name, value in adapted.measures[adapted.seed].items()}
+    return pd.Series(found).round(3).to_frame("value")
 
 
 def draw_found(found: Mapping[Path, Sequence[tuple[str, int]]], truth: Truth) -> Figure:

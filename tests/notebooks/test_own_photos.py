@@ -15,9 +15,10 @@ from tools.own_photos import against_truth, confusions, draw_found, draw_surest,
 def laid(tmp_path, monkeypatch, capsys):
     """The embedded digits in the place of Office-31, which is not there."""
     monkeypatch.setenv("IGAN_DATA", str(tmp_path / "nothing"))
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "unlabelled").mkdir()
     (tmp_path / "unlabelled" / "old.png").write_bytes(b"")
-    labelled, unlabelled, truth = lay_out("amazon", "webcam", tmp_path, 40)
+    labelled, unlabelled, truth = lay_out("amazon", "webcam", ".", 40)
     assert "mnist5k -> digits12 is taken" in capsys.readouterr().out
     return labelled, unlabelled, truth
 
@@ -26,7 +27,7 @@ def test_one_folder_has_classes_and_the_other_tells_none(laid):
     labelled, unlabelled, truth = laid
     assert sorted(path.name for path in labelled.iterdir()) == list("0123456789")
     assert len(list(labelled.rglob("*.png"))) == len(truth) == 40
-    assert set(truth) == set(unlabelled.iterdir()) and set(truth.values()) == set("0123456789")
+    assert set(truth) == set(unlabelled.resolve().iterdir()) and set(truth.values()) == set("0123456789")
     in_order = [truth[path] for path in sorted(truth)]
     assert in_order != sorted(in_order)  # else the place of a name would tell its class
     assert not any(path.stem.strip("0123456789") for path in truth)
