@@ -65,12 +65,11 @@ def _adapt(arguments: argparse.Namespace) -> None:
 def _search(arguments: argparse.Namespace) -> None:
     from igan_lib.photos.page import write_search_page
     from igan_lib.photos.trained import search
-    from igan_lib.training.fit import pick_device
 
     page = arguments.page
     if page is not None and page.exists() and not arguments.force:
         raise ConfigError(f"Expected a new file for --page, found one at {page}: name another, or add --force.")
-    found = search(arguments.folder, arguments.pictures, arguments.k, device=pick_device(arguments.device))
+    found = search(arguments.folder, arguments.pictures, arguments.k, device=arguments.device)
     results = list(zip(arguments.pictures, found, strict=True))
     if arguments.json:
         listed = [
@@ -90,10 +89,8 @@ def _search(arguments: argparse.Namespace) -> None:
 def _add(arguments: argparse.Namespace) -> None:
     from igan_lib.photos.trained import add
     from igan_lib.pictures.folders import left_out
-    from igan_lib.training.fit import pick_device
 
-    device = pick_device(arguments.device)
-    added = add(arguments.folder, arguments.pictures, device=device, progress=not arguments.quiet)
+    added = add(arguments.folder, arguments.pictures, device=arguments.device, progress=not arguments.quiet)
     if added.left:
         print(left_out(added.left, arguments.pictures))
     print(f"{added.new} pictures added, {added.known} were there already")

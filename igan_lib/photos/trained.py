@@ -18,6 +18,7 @@ from igan_lib.method.networks import HashNet
 from igan_lib.photos.store import FeatureStore
 from igan_lib.pictures.folders import Left, list_heap
 from igan_lib.retrieval.index import HashIndex
+from igan_lib.training.fit import pick_device
 
 OUTPUTS = ("network.pt", "index", "files.json", "codes.npz", "predictions.csv", "left_out.csv")
 OUTPUTS += ("measures.json", "page.html")
@@ -103,10 +104,13 @@ class Trained:
                 f"({type(error).__name__}): run adapt again with --force."
             ) from error
 
-    def store(self, device: torch.device | str = "cpu", *, download: bool = False) -> FeatureStore:
-        """The store of the backbone that it was trained with. DataError: its weights are other ones now."""
+    def store(self, device: str = "cpu", *, download: bool = False) -> FeatureStore:
+        """The store of the backbone that it was trained with. DataError: its weights are other ones now.
+
+        `device`: as `training.fit.pick_device`, also below.
+        """
         backbone = find_backbone(self.backbone)
-        store = FeatureStore(backbone, backbone.network(download=download), device=device)
+        store = FeatureStore(backbone, backbone.network(download=download), device=pick_device(device))
         if store.weights != self.weights:
             raise DataError(
                 f"Expected the weights of {self.backbone} that the network was trained with, found others: install "
@@ -136,7 +140,7 @@ def read_index(folder: Path) -> tuple[HashIndex, list[str]]:
 
 
 def search(
-    folder: Path, pictures: Sequence[Path], k: int | None = None, *, device: torch.device | str = "cpu"
+    folder: Path, pictures: Sequence[Path], k: int | None = None, *, device: str = "auto"
 ) -> list[list[tuple[str, int]]]:
     """The k nearest files of each picture (None: ten, or all where there are fewer) with their Hamming distances.
 
@@ -163,7 +167,7 @@ class Added:
     unlike: float
 
 
-def add(folder: Path, pictures: Path, *, device: torch.device | str = "cpu", progress: bool = True) -> Added:
+def add(folder: Path, pictures: Path, *, device: str = "auto", progress: bool = True) -> Added:
     """Encode all pictures below `pictures` that the index has not yet, without training. Errors as `search`."""
     trained, (index, files) = Trained.load(folder), read_index(folder)
     listing, there = list_heap(pictures), set(files)

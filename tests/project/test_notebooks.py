@@ -23,7 +23,10 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 # What makes a notebook quick where it has no `profile`.
-SMALLEST = {"01_data": {"extra_domains": [], "images_per_domain": 200}}
+SMALLEST = {
+    "01_data": {"extra_domains": [], "images_per_domain": 200},
+    "10_your_own_photographs": {"limit": 20, "steps": 4, "backbone": "efficientnet_lite0"},
+}
 
 
 def read(notebook):
@@ -141,6 +144,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("IGAN_DATA", str(tmp_path))  # nothing is there: embedded data alone
+    monkeypatch.setenv("IGAN_FEATURES", str(tmp_path / "features"))
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
     return tmp_path
 

@@ -73,16 +73,20 @@ def test_make_targets_exist():
 
 def test_every_function_of_the_map_exists():
     import igan_lib
+    from igan_lib.photos import adapt, trained
     from igan_lib.reproduction import claims
     from tools import figure2, probe
 
     scope = {name: getattr(igan_lib, name) for name in igan_lib.__all__}
     scope |= {name: getattr(igan_lib.losses, name) for name in dir(igan_lib.losses)}
     scope |= {"probe": probe, "claims": claims, "figure2": figure2}
-    rows = [line.split(" | ") for line in README.splitlines() if line.startswith("| [0")]
+    scope |= {"adapt": adapt.adapt, "search": trained.search, "add": trained.add}
+    rows = [line.strip("|").split("|") for line in README.splitlines() if line.startswith(("| [0", "| [1"))]
     assert len(rows) == len(NOTEBOOKS)
-    for row in rows:
-        for name in re.findall(r"`([\w.]+)", row[2]):
+    for _, _, functions, *_ in rows:
+        named = re.findall(r"`([\w.]+)", functions)
+        assert named
+        for name in named:
             first, *rest = name.split(".")
             assert first in scope and (not rest or hasattr(scope[first], rest[0])), name
 
