@@ -29,7 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
 from igan_lib.data.domains import DomainPair
-from igan_lib.data.features import load_feature_domain
+from igan_lib.data.features import load_feature_domains
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated, share_right
 from igan_lib.experiment.methods import build
@@ -194,9 +194,8 @@ def measure(setting: str, source: str, target: str, seed: int) -> list[object]:
     config = preset(source, target, seed=seed, **values)
     pair = load(config)
     if setting.startswith("labels"):
-        pair = DomainPair(
-            load_feature_domain(source, backbone=config.backbone, limit=FEW_LABELS, progress=False), pair.target
-        )
+        few = load_feature_domains(source, backbone=config.backbone, limit=FEW_LABELS, progress=False)
+        pair = DomainPair(*few, pair.target)
     method = build(config, pair, **keywords)
     history = fit(method, pair.for_training(), config, seed=seed, progress=False)
     # Office-31 has no split: training and test images are the same.

@@ -24,7 +24,6 @@ from igan_lib.photos.commands import add_commands
 # As in `studies.STUDIES`, which loads pandas: help comes at once.
 TABLES = "table1, table2, table3, table3-cross, igan-plus, igan-plus-retrieval, backbones, backbones-retrieval, "
 TABLES += "retrieval-digits, retrieval-digits-cross, code-length, table4, table4-no-batch-norm or arguments"
-
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST)
 
 

@@ -85,11 +85,6 @@ def load_feature_domains(
     return domains
 
 
-def load_feature_domain(name: str, **options) -> Domain:
-    """Features of one domain; see `load_feature_domains`."""
-    return load_feature_domains(name, **options)[0]
-
-
 def load_feature_pair(source: str, target: str, **options) -> DomainPair:
     """Features of two domains by one backbone; see `load_feature_domains`."""
     return DomainPair(*load_feature_domains(source, target, **options))

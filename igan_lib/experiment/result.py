@@ -29,6 +29,12 @@ def result_path(config: ExperimentConfig, results: Path = RESULTS) -> Path:
     return results / "runs" / f"{config.name}.json"
 
 
+def commit_of(code: dict[str, Any]) -> str:
+    """The commit that a provenance, or an earlier part of one, names, and whether tracked code differed from it."""
+    commit = str(code.get("commit") or "unknown")[:10]
+    return f"{commit}, with local changes" if code.get("dirty") else commit
+
+
 def read_result(path: Path) -> RunResult:
     """Read one result file. ConfigError: it is cut short, not of this version, or its configuration was changed."""
     try:

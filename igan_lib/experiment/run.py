@@ -18,7 +18,7 @@ from igan_lib.experiment.measures import evaluate, game_metrics
 from igan_lib.experiment.methods import build, training_data
 from igan_lib.experiment.presets import ExperimentConfig
 from igan_lib.experiment.provenance import git_state, machine, provenance
-from igan_lib.experiment.result import RESULTS, RunResult, read_result, result_path
+from igan_lib.experiment.result import RESULTS, RunResult, commit_of, read_result, result_path
 from igan_lib.files import write_text
 from igan_lib.training.checkpoints import HistoryRow, parts_before
 from igan_lib.training.fit import Callback, fit, pick_device
@@ -127,10 +127,8 @@ def run(
 def read_from(result: RunResult, results: Path) -> str:
     """What is to be said of a result that was there: its file, its commit, and how it is run anew."""
     path, checkpoint = (where(result.config, results) for where in (result_path, checkpoint_path))
-    commit = (result.provenance.get("commit") or "unknown")[:8]
-    changed = ", with local changes" if result.provenance.get("dirty") else ""
-    files = f"delete that file and {checkpoint}" if checkpoint.exists() else "delete that file"
-    return f"Read from {path}, made at commit {commit}{changed}. To run it anew, {files}."
+    files = f"that file and {checkpoint}" if checkpoint.exists() else "that file"
+    return f"Read from {path}, made at commit {commit_of(result.provenance)}. To run it anew, delete {files}."
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from igan_lib.experiment.result import RunResult
+from igan_lib.experiment.result import RunResult, commit_of
 from igan_lib.files import write_text
 from igan_lib.reproduction.claims import SHOWN, claim_parts, claim_verdicts
 from igan_lib.reproduction.estimate import VERDICTS
@@ -156,7 +156,7 @@ def provenance_lines(results: Iterable[RunResult]) -> list[tuple[str, str]]:
         recorded = dict(result.provenance)
         seconds.append(float(recorded.get("seconds", 0.0)))
         # A run that was stopped and taken up again may be the work of several commits.
-        commits = [_commit(part) for part in (*recorded.get("earlier", ()), recorded)]
+        commits = [commit_of(part) for part in (*recorded.get("earlier", ()), recorded)]
         device = " ".join(str(recorded[key]) for key in ("device", "device_name") if recorded.get(key))
         values = {
             "version": f"{result.config.method} {result.config.version}",
@@ -173,8 +173,3 @@ def provenance_lines(results: Iterable[RunResult]) -> list[tuple[str, str]]:
         ordered = sorted(by_value.items(), key=lambda item: (-item[1], item[0]))
         lines.append((name, ", ".join(f"{value} ({count})" for value, count in ordered)))
     return lines
-
-
-def _commit(code: dict[str, Any]) -> str:
-    commit = str(code.get("commit") or "unknown")[:10]
-    return f"{commit}, with local changes" if code.get("dirty") else commit

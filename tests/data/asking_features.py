@@ -15,7 +15,7 @@ from pathlib import Path
 from office_makers import OFFICE_CLASSES, OFFICE_COUNTS, tiny_backbone
 
 from igan_lib.data import backbones, office31
-from igan_lib.data.features import load_feature_domain
+from igan_lib.data.features import load_feature_domains
 
 root, cache, marks, others = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 office31.CLASSES = OFFICE_CLASSES
@@ -35,5 +35,5 @@ def wait_for_the_others(module, inputs):
 network.register_forward_pre_hook(wait_for_the_others)
 backbones.BACKBONES["tiny"] = replace(backbone, load=lambda download: network)
 (marks / f"asks-{os.getpid()}").touch()
-domain = load_feature_domain("amazon", backbone="tiny", root=root, cache=cache, progress=False)
+(domain,) = load_feature_domains("amazon", backbone="tiny", root=root, cache=cache, progress=False)
 print(domain.checksum(), network.seen)

@@ -20,7 +20,6 @@ from igan_lib.data.data_root import resolve_root
 from igan_lib.data.features import (
     extract,
     feature_cache,
-    load_feature_domain,
     load_feature_domains,
     load_feature_pair,
     read_crops,
@@ -32,7 +31,8 @@ ASKING = Path(__file__).with_name("asking_features.py")
 
 
 def load(name="amazon", **options):
-    return load_feature_domain(name, backbone="tiny", progress=False, **options)
+    (domain,) = load_feature_domains(name, backbone="tiny", progress=False, **options)
+    return domain
 
 
 def one_by_one(network, root, name):
@@ -77,7 +77,7 @@ def test_joined_features_stand_side_by_side_at_one_length(office, tiny, monkeypa
     monkeypatch.setitem(backbones.BACKBONES, "wide", wide)
     monkeypatch.setitem(features.JOINED, "both", ("tiny", "wide"))
     (joined,) = load_feature_domains("amazon", backbone="both", limit=3, progress=False)
-    parts = [load_feature_domain("amazon", backbone=name, limit=3, progress=False) for name in ("tiny", "wide")]
+    parts = [load_feature_domains("amazon", backbone=name, limit=3, progress=False)[0] for name in ("tiny", "wide")]
     assert joined.shape == (12,) and torch.equal(joined.train.labels, parts[0].train.labels)
     for part, columns in zip(parts, joined.train.images.split(6, dim=1), strict=True):
         own = part.train.images
@@ -142,9 +142,9 @@ def test_limit_keeps_some_of_each_class_and_computes_all(office, tiny):
 
 
 def test_bar(office, tiny, capsys):
-    load_feature_domain("amazon", backbone="tiny")
+    load_feature_domains("amazon", backbone="tiny")
     assert "amazon -> tiny: 100%" in capsys.readouterr().err
-    load_feature_domain("webcam", backbone="tiny", progress=False)
+    load_feature_domains("webcam", backbone="tiny", progress=False)
     assert capsys.readouterr().err == ""
 
 

@@ -207,7 +207,7 @@ def test_a_result_that_is_there_is_read_and_run_says_so(tmp_path, monkeypatch, c
     assert run(config, device="cpu", results=tmp_path) == first
     path = experiment.result_path(config, tmp_path)
     checkpoint = experiment.checkpoint_path(config, tmp_path)  # with it, deleting the result alone would train nothing
-    expected = f"Read from {path}, made at commit c0ffee00. To run it anew, delete that file and {checkpoint}.\n"
+    expected = f"Read from {path}, made at commit c0ffee0000. To run it anew, delete that file and {checkpoint}.\n"
     assert capsys.readouterr().out == expected
     run(config, device="cpu", results=tmp_path, progress=False)
     assert capsys.readouterr().out == ""
@@ -400,7 +400,7 @@ def test_a_result_made_with_local_changes_says_so(tmp_path, monkeypatch, capsys)
     config = preset("bright", "pale", profile="smoke", method="source-only")
     for _ in range(2):
         run(config, device="cpu", results=str(tmp_path), progress=True)
-    assert "made at commit c0ffee00, with local changes. To run it anew" in capsys.readouterr().out
+    assert "made at commit c0ffee0000, with local changes. To run it anew" in capsys.readouterr().out
 
 
 def test_what_is_no_configuration_gets_a_sentence(tmp_path):
