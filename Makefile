@@ -39,7 +39,7 @@ SWEEP = @trap : INT; $(SNAKEMAKE) $@ || \
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-quickstart: $(STAMP) ## Train IGAN on embedded digits in a few minutes, print the result row and the paths
+quickstart: $(STAMP) ## Train IGAN on embedded digits, ten minutes on two cores, print the result row and the paths
 	$(BIN)/python -m igan_lib quickstart $(ARGS)
 
 all: $(STAMP) ## Make everything: runs, tables, notebooks with their figures, report (PROFILE=cpu SEEDS=5 CORES=2 GPUS=0)

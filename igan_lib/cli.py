@@ -1,7 +1,8 @@
 """The command line: `igan` or `python -m igan_lib` and run, show, table, report, data, notebook, quickstart,
 adapt, search, add.
 
-Exit codes: 0 done, 1 a run or a notebook failed or a result is damaged, 2 wrong usage or wrong input.
+Exit codes: 0 done, 1 a run or a notebook failed (a wrong parameter of a notebook too) or a result is damaged, 2 wrong
+usage or wrong input.
 """
 
 import argparse
@@ -49,10 +50,14 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt as stopped:
         print(stopped if isinstance(stopped, Interrupted) else "Stopped: run the same again.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who reads the output, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         if error.errno not in _UNWRITABLE or not error.filename:
             raise
-        remedy = "free some space, or name another folder (--results)"
+        space = "free some space, or " if error.errno == errno.ENOSPC else ""
+        remedy = f"{space}name another folder (--results, or -p results=DIR figures=DIR of a notebook)"
         print(f"error: Expected to write {error.filename}, found {error.strerror}: {remedy}", file=sys.stderr)
         return 2
 
@@ -111,8 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         used.add_argument("--regime", default="frozen", help="of Office-31: frozen (default) or finetuned")
     for used in (run, table, report):
         used.add_argument("--profile", default="cpu", help="smoke, quick, cpu (default) or paper")
+    whose = "project's" if IS_CHECKOUT else "working folder's"
     for used in (run, show, table, report):
-        used.add_argument("--results", type=Path, default=ROOT / "results", help="folder (default: the project's)")
+        used.add_argument("--results", type=Path, default=ROOT / "results", help=f"folder (default: the {whose})")
     for used in (notebook, quickstart):
         text = "values of the notebook's parameters cell, as in: -p seed=1 profile=smoke"
         used.add_argument("-p", dest="parameters", nargs="+", default=[], metavar="NAME=VALUE", help=text)
@@ -194,8 +200,10 @@ def _table(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"Expected --metric without a table's name, found {arguments.study}: leave one out.")
         sweep = _sweep(arguments, studies=(arguments.study,))
         opened = OpenStudy(sweep.chosen()[0], sweep)
-        print(opened.markdown())
-        opened.write()
+        try:
+            print(opened.markdown(), flush=True)
+        finally:  # also where the reader of the output has gone
+            opened.write()
         print(f"written: {sweep.tables / arguments.study}.*", file=sys.stderr)
         return _print_damaged(opened.damaged, missed=opened.unread)
     if arguments.pairs is not None:
@@ -268,7 +276,7 @@ def _quickstart(arguments: argparse.Namespace) -> None:
     # The notebook's own defaults, and read as it reads them: from its folder.
     usual = {"results": "../results/quickstart", "figures": "../results/quickstart/figures"}
     results, figures = ((notebook.parent / parameters.get(name, usual[name])).resolve() for name in usual)
-    print("Training twice on embedded digits, about three minutes on two cores; two cells take most of it", flush=True)
+    print("Training twice on embedded digits, about ten minutes on two cores; two cells take most of it", flush=True)
     _end_tidily()
     output = execute(notebook, results / notebook.name, parameters, progress=sys.stderr.isatty())
     print(f"\n{(results / 'quickstart.md').read_text(encoding='utf-8')}")

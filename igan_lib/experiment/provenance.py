@@ -29,7 +29,7 @@ def git_state() -> dict[str, Any]:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
-    if not git("ls-files", "--", "__init__.py"):
+    if not git("ls-tree", "HEAD", "--", "__init__.py"):
         return {"commit": None, "dirty": None}
     # Only the library decides a result: a changed README or a result that has just been written is not "dirty".
     changes = git("status", "--porcelain", "--", ".")

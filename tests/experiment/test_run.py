@@ -193,6 +193,7 @@ def test_the_commit_of_somebody_else_s_repository_says_nothing_of_this_code(tmp_
     monkeypatch.setattr(provenance, "__file__", str(library / "experiment" / "provenance.py"))
     assert provenance.git_state() == {"commit": None, "dirty": None}
     git("add", ".")
+    assert provenance.git_state() == {"commit": None, "dirty": None}  # that commit does not hold it yet
     git("commit", "-m", "with the library")
     found = provenance.git_state()
     assert re.fullmatch("[0-9a-f]{40}", found["commit"]) and found["dirty"] is False
@@ -392,6 +393,20 @@ def test_the_seed_decides_the_untrained_weights():
     assert torch.equal(first.state_dict()[weight], again.state_dict()[weight])
     assert not torch.equal(first.state_dict()[weight], other.state_dict()[weight])
     assert (first.n_classes, first.config.generator_width) == (3, preset("a", "b", profile="smoke").generator_width)
+
+
+def test_a_result_that_is_there_is_read_where_nothing_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "load", lambda config, **_: make_pair(30))
+    config = preset("bright", "pale", profile="smoke", method="source-only")
+    first = run(config, device="cpu", results=tmp_path, progress=False)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(experiment, "FileLock", refuse)
+    assert run(config, device="cpu", results=tmp_path, progress=False) == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_a_result_made_with_local_changes_says_so(tmp_path, monkeypatch, capsys):

@@ -288,3 +288,11 @@ def test_an_installed_package_writes_to_the_working_folder(installed, tmp_path):
 def test_an_installed_package_says_that_notebooks_need_the_project(installed, tmp_path):
     done = call_installed(installed, tmp_path, "quickstart")
     assert done.returncode == 2 and "clone the project" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks a shell")
+def test_who_reads_only_the_first_lines_gets_no_traceback_and_loses_no_table(tmp_path):
+    command = f"{sys.executable} -m igan_lib table table1 --profile smoke --results {tmp_path} | true"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "Traceback" not in done.stderr and "Broken" not in done.stderr
+    assert (tmp_path / "tables" / "smoke" / "table1.md").exists()
