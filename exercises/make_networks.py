@@ -19,7 +19,6 @@ from igan_lib.method.networks import HashNet
 
 DIGITS, OFFICE = (("usps", "mnist"), ("mnist", "usps")), (("amazon", "webcam"), ("webcam", "amazon"))
 RUNS = [(method, *pair) for pair in DIGITS for method in ("igan", "source-only")]
-RUNS += [("noda", "mnist", "usps")]  # beside igan in notebook 06
 RUNS += [("igan+", *pair) for pair in OFFICE]
 
 

@@ -75,9 +75,9 @@ def map_by_accuracy(outcomes: Mapping[str, Mapping[str, Sequence[tuple[float, fl
     fig, axes = new_figure(size=(WIDTH / 2, WIDTH / 2))
     ax = axes[0, 0]
     share = np.linspace(0, 1, 101)
-    for power, text in ((1, "$a$"), (2, "$a^2$"), (3, "$a^3$")):
+    for power, text, at in ((1, "$a$", 0.58), (2, "$a^2$", 0.85), (3, "$a^3$", 0.85)):  # where few dots are
         ax.plot(100 * share, 100 * share**power, color=INK, linewidth=0.8, alpha=0.5)
-        ax.annotate(text, (85, 100 * 0.85**power), xytext=(5, -9), textcoords="offset points", fontsize=9)
+        ax.annotate(text, (100 * at, 100 * at**power), xytext=(5, -9), textcoords="offset points", fontsize=9)
     for number, (protocol, by_data) in enumerate(outcomes.items()):
         for marker, (data, points) in zip(MARKERS, by_data.items(), strict=False):
             style = {"color": CLASS_COLOURS[number], "markersize": 3.5, "alpha": 0.7}
