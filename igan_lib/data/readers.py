@@ -122,7 +122,7 @@ def _read_torchvision(name: str, root: Path, download: bool, read: _Read) -> Raw
     if missing := missing_files(name, root):
         raise DataError(
             f"Expected {name} in {root}, found no {', '.join(missing)}: put the files there, "
-            "set IGAN_DATA to the folder that has them, or load once with download=True."
+            f"set IGAN_DATA to the folder that has them, or call igan_lib.load_domain({name!r}, download=True) once."
         )
     remedy = f"delete {' and '.join(str(root / file) for file in FILES[name])} and load once with download=True"
     splits: list[np.ndarray] = []

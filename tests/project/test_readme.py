@@ -3,17 +3,19 @@
 import json
 import re
 import shlex
+import statistics
 
 import nbformat
 import pytest
 from fill_numbers import fill_text
+from scipy import stats
 
 from igan_lib.checkout import ROOT
 from igan_lib.cli import _parser
 from igan_lib.experiment.presets import preset
 from igan_lib.reproduction.opened import open_study
 from igan_lib.reproduction.results import frame, read_results, values
-from igan_lib.reproduction.studies import STUDIES
+from igan_lib.reproduction.studies import OFFICE_RECOGNITION, STUDIES
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"\]\(([^)#]+)\)", README)
@@ -174,6 +176,40 @@ def test_the_backbones_in_words():
         assert accuracy["igan+, Lite0", column] > accuracy["igan, Lite2", column]
     assert f"as it is ({span('igan+', accuracy, joined, 'Lite2')} points over Lite2)" in text
     assert f"cost {span('igan+', maps, joined, 'Lite2', -1)} points of MAP" in text
+
+
+def paired(study, row, base, pair):
+    """Mean and 95 % interval of a row over another one, seed by seed."""
+    opened = open_study(study)
+    found = [opened.study.cell(opened.runs, opened.study.row(label), pair, "cpu").values for label in (row, base)]
+    over = [found[0][seed] - found[1][seed] for seed in sorted(found[0])]
+    return (statistics.mean(over), *stats.t.interval(0.95, len(over) - 1, statistics.mean(over), stats.sem(over)))
+
+
+def test_what_each_addition_is_worth_beyond_the_other_in_words():
+    text, (a_w, a_d, w_a, d_a) = text_of("05_table2_office31"), OFFICE_RECOGNITION
+    both, alone = "and both: igan+", "and dropout"
+    gains = ["{:.1f} ({:.1f} to {:.1f})".format(*paired("igan-plus", both, alone, pair)) for pair in (a_w, a_d)]
+    lost = [paired("igan-plus", both, alone, pair) for pair in (w_a, d_a)]
+    assert f"neighbours add {gains[0]} and {gains[1]} points from Amazon and" in text
+    assert f"take {-lost[0][0]:.1f} and {-lost[1][0]:.1f} to Amazon, both outside zero" in text
+    assert all(high < 0 for _, _, high in lost)
+    maps = [paired("igan-plus-retrieval", both, alone, pair) for pair in (a_w, a_d, w_a)]
+    shown = ["{:.1f} ({:.1f} to {:.1f})".format(*found) for found in maps[:2]]
+    assert f"In MAP they add {shown[0]} and {shown[1]} from Amazon, and nothing on webcam → amazon" in text
+    assert maps[2][1] < 0 < maps[2][2]
+
+
+def test_the_part_of_svhn_in_words():
+    text, pair = text_of("07_table4_ablation"), ("svhn7k", "mnist")
+    taken = paired("table4", "L_c+L_s+L_h+L_a", "L_c+L_s+L_h", pair)
+    given = paired("table4", "L_c+L_s+L_h+L_a+L_1", "L_c+L_s+L_h+L_a", pair)
+    both = paired("table4", "L_c+L_s+L_h+L_a+L_1", "L_c+L_s+L_h", pair)
+    shown = f"{-taken[0]:.1f} points away ({-taken[2]:.1f} to {-taken[1]:.1f})"
+    assert f"it takes {shown}, in each of the five seeds" in text and f"takes {shown}" in README
+    assert "L_1 gives {:.1f} back ({:.1f} to {:.1f})".format(*given) in text
+    assert f"the reconstruction loss gives {given[0]:.1f} back" in README
+    assert "together are worth {:.1f} points ({:.1f} to {:.1f})".format(*both) in text and both[1] < 0 < both[2]
 
 
 def test_retrieval_in_words():
