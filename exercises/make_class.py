@@ -18,6 +18,8 @@ PARTS = (
     "igan_lib/**/*",
     "exercises/students/*.ipynb",
     "results/exercises/*",
+    "results/networks/source-only-mnist-usps.pt",
+    "results/networks/networks.json",
     "figures/losses_paths.png",
     "pyproject.toml",
     "constraints.txt",

@@ -1,4 +1,4 @@
-"""What lies in results/exercises: arrays of short trained runs, and a table of five seeds a method."""
+"""What the exercises show of trained networks: results/exercises, and one network of results/networks."""
 
 from pathlib import Path
 
@@ -7,6 +7,8 @@ import pandas as pd
 
 from igan_lib.checkout import ROOT
 from igan_lib.errors import DataError
+from igan_lib.exercises.networks import load_trained
+from igan_lib.method.networks import HashNet
 
 
 def results_folder() -> Path:
@@ -31,3 +33,8 @@ def arrays() -> dict[str, np.ndarray]:
 def five_seeds() -> pd.DataFrame:
     """One row a pair, method and seed, in per cent: the committed runs of profile cpu."""
     return pd.read_csv(results_folder() / "five_seeds.csv")
+
+
+def network_of_mnist() -> HashNet:
+    """A network that has learned MNIST alone. DataError: the folder networks beside results/exercises lacks it."""
+    return load_trained("source-only-mnist-usps", results_folder().parent / "networks")[0]

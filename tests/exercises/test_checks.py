@@ -296,6 +296,24 @@ def test_crosswise_and_statistics_are_those_of_the_method():
     torch.testing.assert_close((norm.running_mean, norm.running_var), (mean, variance))
 
 
+def test_a_network_with_the_answer_s_statistics_is_the_recalibrated_one():
+    from igan_lib.data.domains import load_domain
+    from igan_lib.exercises.draw_results import with_statistics
+    from igan_lib.exercises.trained import network_of_mnist
+    from igan_lib.experiment.evaluation import batch_norms, codes_and_logits, recalibrated
+
+    digits = load_domain("digits12")
+    images = digits.train.images
+    own = with_statistics(network_of_mnist(), images, EXERCISES["batch_norm"].reference)
+    library = recalibrated(network_of_mnist(), images)
+    assert len(batch_norms(own)) == 3
+    for theirs, ours in zip(batch_norms(library), batch_norms(own), strict=True):
+        torch.testing.assert_close(ours.running_mean, theirs.running_mean, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours.running_var, theirs.running_var, rtol=1e-4, atol=1e-5)
+    u, again = (codes_and_logits(net, digits.test.images)[0] for net in (own, library))
+    torch.testing.assert_close(u, again, rtol=1e-3, atol=1e-3)
+
+
 def build(config):
     from types import SimpleNamespace
 
