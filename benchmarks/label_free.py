@@ -42,8 +42,8 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "rate 1e-4": SLOW,
         "no batch norm": {"batch_norm": False},
     },
-    "noda": {"usual": {}, "short": SHORT, "rate 1e-4": SLOW},
-    "dah": {"usual": {}, "short": SHORT, "rate 1e-4": SLOW},
+    "noda": {"usual": {}, "short": SHORT},
+    "dah": {"usual": {}, "short": SHORT},
     "igan": {
         "usual": {},
         "without L_a and L_1": {"losses": ("c", "s", "h")},

@@ -47,12 +47,13 @@ def test_a_group_that_is_there_is_not_trained_again_and_a_killed_one_is(benchmar
         return [row(benchmark, method, setting, config.seed, 80.0, 0.5) for config in configs]
 
     monkeypatch.setattr(benchmark, "rows_of", rows_of)
-    words = ["amazon-webcam", "--methods", "noda", "--seeds", "3"]
+    words = ["amazon-webcam", "--methods", "igan", "--seeds", "3"]
     with pytest.raises(KeyboardInterrupt):
         ask(benchmark, monkeypatch, output, *words)
     assert len(pd.read_csv(output)) == 3
     ask(benchmark, monkeypatch, output, *words)
-    assert trained == [("noda", name) for name in ("usual", "short", "short", "rate 1e-4")]
+    first, second, third = benchmark.SETTINGS["igan"]
+    assert trained == [("igan", name) for name in (first, second, second, third)]
     assert pd.read_csv(output)[["setting", "seed"]].value_counts().tolist() == [1] * 9
 
 
