@@ -1,6 +1,6 @@
 """Speed and memory of adapt, search and add on copies of Office-31: `python benchmarks/own.py --help`.
 
-- extraction: pictures a second from file to features of the backbone, through the store that adapt uses
+- extraction: pictures a second from file to features of the backbone, through the store that adapt uses, and memory
 - scale: for each count, so many unlabelled pictures; each is a copy of one of amazon's with some bytes behind its end,
   so that it counts as another. The backbone is a small random network with as many features, since what grows with the
   count is all the rest: seconds to decode and keep, to train and write, to search and to add; what memory all of it
@@ -93,15 +93,17 @@ def copies(files: list[Path], count: int, folder: Path, first: int = 0) -> list[
     return made
 
 
-def extraction(name: str, count: int, folder: Path) -> float:
-    """Pictures a second, after a few to warm up."""
+def extraction(name: str, count: int, folder: Path) -> dict[str, float]:
+    """Pictures a second, after a few to warm up, and the memory that it takes."""
     backbone = find_backbone(name)
     store = FeatureStore(backbone, backbone.network(), cache=folder / "store")
     paths = list_office31("amazon", resolve_root(None)).paths
     chosen = list(paths[:: max(1, len(paths) // count)])[:count]
-    store.features(list(paths[1:17]), what="warm up", progress=False)
-    spent = seconds(lambda: store.features(copies(chosen, count, folder / "pictures"), what="pictures", progress=False))
-    return count / spent
+    made = copies(chosen, count, folder / "pictures")
+    with PeakMemory() as memory:
+        store.features(list(paths[1:17]), what="warm up", progress=False)
+        spent = seconds(lambda: store.features(made, what="pictures", progress=False))
+    return {"pictures_a_second": round(count / spent, 1), "memory_mib": round(memory.own)}
 
 
 def scale(count: int, steps: int, folder: Path) -> dict[str, float]:
@@ -148,12 +150,11 @@ def main() -> None:
     result = {"threads": arguments.threads, "backbone": arguments.backbone, "steps": arguments.steps, "scale": {}}
     try:
         with TemporaryDirectory() as folder:
-            rate = extraction(arguments.backbone, arguments.pictures, Path(folder))
+            result["extraction"] = extraction(arguments.backbone, arguments.pictures, Path(folder))
     except DataError as error:
         print(f"own photographs: not measured. {error}")
         return
-    result["extraction_pictures_a_second"] = round(rate, 1)
-    print(f"{rate:.1f} pictures a second to features of {arguments.backbone}", flush=True)
+    print(f"{arguments.backbone}: {result['extraction']}", flush=True)
     for count in arguments.count:
         with TemporaryDirectory() as folder:
             asked = [f"--count={count}", f"--steps={arguments.steps}", f"--threads={arguments.threads}"]

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from igan_lib.photos.label_free import CHOOSES, NAMES, best, measure
 from igan_lib.photos.page import write_page
 from igan_lib.photos.settings import PhotoSettings, photo_settings
 from igan_lib.photos.store import FeatureStore
-from igan_lib.photos.trained import Trained, prepare_output, write_index
+from igan_lib.photos.trained import UNFINISHED, Trained, prepare_output, write_index
 from igan_lib.pictures.folders import Left, Pictures, find_splits, left_out, list_classes, list_heap
 from igan_lib.retrieval.bits import pack
 from igan_lib.training.fit import fit, pick_device
@@ -68,9 +69,9 @@ class Adapted:
 
 
 def adapt(
-    labelled: Path,
-    unlabelled: Path,
-    out: Path,
+    labelled: Path | str,
+    unlabelled: Path | str,
+    out: Path | str,
     *,
     method: str = "igan+",
     backbone: str,
@@ -95,8 +96,9 @@ def adapt(
         ConfigError: a setting is wrong, or `out` holds results. DataError: too few pictures, or weights are missing.
         TrainingError: as `training.fit.fit`.
     """
+    labelled, unlabelled, out = Path(labelled), Path(unlabelled), Path(out)
     chosen, where = find_backbone(backbone), pick_device(device)
-    if not isinstance(seeds, int) or seeds < 1:
+    if not isinstance(seeds, int | np.integer) or seeds < 1:
         raise ConfigError(f"Expected 1 or more seeds, found {seeds!r}: give such a number.")
     asked = {"method": method, "backbone": backbone, **overrides}
     first = photo_settings(2, seed=seed, **asked).seed  # before an hour of features
@@ -105,12 +107,14 @@ def adapt(
     prepare_output(out, force)
     store = FeatureStore(chosen, chosen.network(download=download), device=where)
     x_s, kept_s, left_s = store.features(source_files.files, what=labelled.name, progress=progress)
+    y_s = torch.tensor([source_files.labels[place] for place in kept_s], dtype=torch.int64)
+    names = source_files.class_names
+    _check_classes(y_s, names, labelled)  # before the features of what may be a hundred thousand pictures
     x_t, kept_t, left_t = store.features(target_files.files, what=unlabelled.name, progress=progress)
     source_files.left += left_s
     target_files.left += left_t
-    y_s = torch.tensor([source_files.labels[place] for place in kept_s], dtype=torch.int64)
-    names = source_files.class_names
-    _check_counts(y_s, len(x_t), names, labelled, unlabelled)
+    if len(x_t) < 2:
+        raise DataError(f"Expected two or more whole pictures in {unlabelled}, found {len(x_t)}: add some.")
     pair = _pair(x_s, y_s, x_t, names)
     every = {
         number: photo_settings(len(names), seed=number, unlabelled=len(x_t), **asked)
@@ -127,9 +131,7 @@ def adapt(
     adapted = Adapted(files, probabilities, names, source_files.left + target_files.left, notes, measures, kept)
     sources = [source_files.files[place] for place in kept_s]
     _write(out, adapted, trained, (u_t, u_s), sources, y_s)
-    for left in (out / "checkpoints").glob("*.pt"):
-        left.unlink()
-    (out / "checkpoints").rmdir()
+    shutil.rmtree(out / UNFINISHED)
     return adapted
 
 
@@ -137,8 +139,14 @@ def _listed(labelled: Path, unlabelled: Path) -> tuple[Pictures, Pictures]:
     for folder in (labelled, unlabelled):
         if not folder.is_dir():
             raise DataError(f"Expected a folder of pictures at {folder}, found none: correct the path.")
-    if labelled.resolve() == unlabelled.resolve():
+    one, other = labelled.resolve(), unlabelled.resolve()
+    if one == other:
         raise DataError(f"Expected two folders, found {labelled} twice: name the unlabelled pictures' own folder.")
+    if one in other.parents or other in one.parents:
+        raise DataError(
+            f"Expected two folders side by side, found that one of {labelled} and {unlabelled} lies in the other: "
+            "move the unlabelled pictures out."
+        )
     if splits := find_splits(labelled):
         train, test, _ = splits
         raise DataError(
@@ -152,14 +160,12 @@ def _listed(labelled: Path, unlabelled: Path) -> tuple[Pictures, Pictures]:
     return classes, list_heap(unlabelled)
 
 
-def _check_counts(y_s: Tensor, n_t: int, names: tuple[str, ...], labelled: Path, unlabelled: Path) -> None:
+def _check_classes(y_s: Tensor, names: tuple[str, ...], labelled: Path) -> None:
     if gone := [name for label, name in enumerate(names) if not (y_s == label).any()]:
         raise DataError(
             f"Expected a whole picture in each class of {labelled}, found damaged ones alone in {', '.join(gone)}: "
             "replace them, or remove the folder."
         )
-    if n_t < 2:
-        raise DataError(f"Expected two or more whole pictures in {unlabelled}, found {n_t}: add some.")
 
 
 def _pair(x_s: Tensor, y_s: Tensor, x_t: Tensor, names: tuple[str, ...]) -> DomainPair:
@@ -177,7 +183,7 @@ def _trained(
     data = "".join(domain.checksum() for domain in (pair.source, pair.target))
     fingerprint = hashlib.sha256(f"{settings.model_dump_json()}{data}".encode()).hexdigest()[:16]
     method = build(settings, pair)
-    checkpoint = out / "checkpoints" / f"{fingerprint}.pt"
+    checkpoint = out / UNFINISHED / f"{fingerprint}.pt"
     kept = {"checkpoint": checkpoint, "fingerprint": fingerprint, "progress": progress}
     fit(method, pair.for_training(), settings, seed=settings.seed, device=device, **kept)
     net = method.inference_net.cpu()

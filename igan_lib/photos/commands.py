@@ -1,6 +1,7 @@
 """The commands adapt, search and add. Loads nothing heavy before one of them runs: help comes at once."""
 
 import argparse
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,14 @@ def _adapt(arguments: argparse.Namespace) -> None:
     from igan_lib.photos.settings import default_backbone
 
     taken = {name: getattr(arguments, name) for name in ("method", "seed", "seeds", "device", "download", "force")}
-    taken |= dict(arguments.set) | {"backbone": arguments.backbone or default_backbone()}
+    taken |= {"backbone": arguments.backbone or default_backbone()}
+    named = [key for key, _ in arguments.set]
+    for key in named:
+        if key in {*inspect.signature(adapt).parameters, "n_classes"}:
+            raise ConfigError(f"Expected a setting after --set, found {key}: use an option (adapt --help), or none.")
+        if named.count(key) > 1:
+            raise ConfigError(f"Expected each key once after --set, found {key} twice: keep one.")
+    taken |= dict(arguments.set)
     out = arguments.out
     adapted = adapt(arguments.labelled, arguments.unlabelled, out, progress=not arguments.quiet, **taken)
     for note in adapted.notes:
@@ -69,6 +77,8 @@ def _search(arguments: argparse.Namespace) -> None:
     page = arguments.page
     if page is not None and page.exists() and not arguments.force:
         raise ConfigError(f"Expected a new file for --page, found one at {page}: name another, or add --force.")
+    if page is not None and (page.is_dir() or not page.parent.is_dir()):
+        raise ConfigError(f"Expected a file in an existing folder for --page, found {page}: name such a file.")
     found = search(arguments.folder, arguments.pictures, arguments.k, device=arguments.device)
     results = list(zip(arguments.pictures, found, strict=True))
     if arguments.json:

@@ -42,6 +42,8 @@ def photo_settings(
         raise ConfigError(
             f"Expected a method of {', '.join(PHOTO_METHODS)} for photographs, found {method!r}: choose one of these."
         )
+    if fixed := [name for name in ("encoder", "regime") if name in overrides]:
+        raise ConfigError(f"Expected settings that features leave open, found {fixed[0]}: leave it out.")
     values = PROFILES["cpu"] | METHODS[method] | office_settings("cpu", method)
     values["batch_size"] = n_classes * max(1, round(OFFICE["batch_size"] / n_classes))
     if method == "igan+" and unlabelled is not None:

@@ -1,8 +1,9 @@
 """Features of pictures, kept picture by picture: a killed extraction goes on, and new pictures cost only themselves.
 
-A store is a folder of two files that only grow: `features`, rows of float32, and `pictures`, a line a row with the
-SHA-256 of the picture's bytes and the CRC-32 of the row. A row without a whole line, or whose CRC differs, was never
-finished, and its picture is computed anew. The same picture under two names, or in two folders, is computed once.
+A store is a folder of three files that only grow: `features`, rows of float32; `pictures`, a line a row with the
+SHA-256 of the picture's bytes and the CRC-32 of the row; and `files`, which file has which SHA-256. A row without a
+whole line, or whose CRC differs, was never finished, and its picture is computed anew. The same picture under two
+names, or in two folders, is computed once. A file whose size and time are as in `files` is not read again.
 """
 
 import hashlib
@@ -10,7 +11,8 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -64,17 +66,10 @@ class FeatureStore:
         The features are mapped from disk: they take no memory that the system can't have back. `what`: the name of the
         bar. DataError: the store can't be written.
         """
-        hashes: list[str | None] = []
-        left: list[Left] = []
-        for file in tqdm(files, disable=not progress, desc=f"{what}: look", unit="picture"):
-            try:
-                hashes.append(content_hash(file))
-            except DataError:
-                hashes.append(None)
-                left.append(Left(file, "unreadable"))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / "lock"):
+                hashes = self._hashes(tqdm(files, disable=not progress, desc=f"{what}: look", unit="picture"))
                 rows = self._rows()
                 new = {h: file for h, file in zip(hashes, files, strict=True) if h is not None and h not in rows}
                 broken = self._extract(new, rows, what, progress)
@@ -85,8 +80,31 @@ class FeatureStore:
                 f"Expected to keep features in {self.folder}, found that it failed ({type(error).__name__}): "
                 "free some space there, or name another folder with IGAN_FEATURES."
             ) from error
-        left += [Left(f, broken[h]) for f, h in zip(files, hashes, strict=True) if h in broken]
+        why = broken | {None: "unreadable"}
+        left = [Left(file, why[h]) for file, h in zip(files, hashes, strict=True) if h in why]
         return found, kept, left
+
+    def _hashes(self, files: Iterable[Path]) -> list[str | None]:
+        """The SHA-256 of each file, None of one that can't be read; a file that is known is not read again."""
+        known: dict[tuple[str, int, int], str] = {}
+        path, hashes = self.folder / "files", []
+        for line in path.read_text("ascii").splitlines() if path.exists() else ():
+            with suppress(ValueError):  # a line that was cut, when a call was killed
+                *key, digest = json.loads(line)
+                known[tuple(key)] = digest
+        with open(path, "a", encoding="ascii") as seen:
+            for file in files:
+                try:
+                    state = file.stat()
+                    key = (str(file.resolve()), state.st_size, state.st_mtime_ns)
+                    digest = known.get(key) or content_hash(file)
+                except (OSError, DataError):
+                    hashes.append(None)
+                    continue
+                if key not in known:
+                    seen.write(f"\n{json.dumps([*key, digest])}")  # the break first: a line that was cut stays alone
+                hashes.append(digest)
+        return hashes
 
     def _mapped(self, rows: list[int]) -> Tensor:
         """Rows of the store in the order that is asked for, mapped from a file without a name, which goes with them."""

@@ -22,6 +22,7 @@ from igan_lib.training.fit import pick_device
 
 OUTPUTS = ("network.pt", "index", "files.json", "codes.npz", "predictions.csv", "left_out.csv")
 OUTPUTS += ("measures.json", "page.html")
+UNFINISHED = ".unfinished"  # a folder in that of the outputs: checkpoints, while a call of adapt is not done
 _FORMAT = 1
 _REFERENCE = 1000  # features of unlabelled pictures that are kept: 1.3 million numbers of Lite2, 2.6 MB as halves
 _UNLIKE = 0.05  # share of the training's own pictures that count as unlike
@@ -50,7 +51,9 @@ class Trained:
     def of(cls, net: HashNet, class_names: tuple[str, ...], store: FeatureStore, x_t: Tensor) -> "Trained":
         """The network with what of its unlabelled pictures (n x D, two or more) tells others apart."""
         centre = x_t.mean(0)
-        reference = F.normalize(x_t[:: max(1, -(-len(x_t) // _REFERENCE))] - centre, dim=1)
+        # A picture that is there twice would be its own neighbour, and then new ones look unlike. As halves, as saved.
+        some = x_t[:: max(1, -(-len(x_t) // _REFERENCE))].unique(dim=0)
+        reference = F.normalize(some - centre, dim=1).half().float()
         cosines = (reference @ reference.T).fill_diagonal_(-1)
         return cls(net, class_names, store.backbone.name, store.weights, centre, reference, cosines.max(1).values)
 
@@ -134,23 +137,27 @@ def read_index(folder: Path) -> tuple[HashIndex, list[str]]:
         files = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"Expected the files' names in {path}, found none: run adapt again with --force.") from error
-    if len(files) < len(index):
-        raise DataError(f"Expected {len(index)} names in {path}, found {len(files)}: run adapt again with --force.")
+    if not isinstance(files, list) or len(files) < len(index):
+        found = len(files) if isinstance(files, list) else f"a {type(files).__name__}"
+        raise DataError(f"Expected {len(index)} names in {path}, found {found}: run adapt again with --force.")
     return index, files[: len(index)]  # more where an `add` was killed between the two files
 
 
 def search(
-    folder: Path, pictures: Sequence[Path], k: int | None = None, *, device: str = "auto"
+    folder: Path | str, pictures: Sequence[Path | str], k: int | None = None, *, device: str = "auto"
 ) -> list[list[tuple[str, int]]]:
     """The k nearest files of each picture (None: ten, or all where there are fewer) with their Hamming distances.
 
     DataError: a picture can't be read, or the folder is not one of adapt. ConfigError: k is out of range.
     """
+    folder = Path(folder)
     trained, (index, files) = Trained.load(folder), read_index(folder)
+    if not len(pictures):
+        return []
     if k is not None and not 1 <= k <= len(index):
         raise ConfigError(f"Expected -k from 1 to the {len(index)} pictures of {folder}, found {k}: choose such a k.")
     store = trained.store(device)
-    u, _ = trained.encode(torch.cat([store.of_picture(picture) for picture in pictures]))
+    u, _ = trained.encode(torch.cat([store.of_picture(Path(picture)) for picture in pictures]))
     ids, distances = index.search(u, min(10, len(index)) if k is None else k)
     return [
         [(files[i], int(d)) for i, d in zip(row, far, strict=True)] for row, far in zip(ids, distances, strict=True)
@@ -167,8 +174,9 @@ class Added:
     unlike: float
 
 
-def add(folder: Path, pictures: Path, *, device: str = "auto", progress: bool = True) -> Added:
+def add(folder: Path | str, pictures: Path | str, *, device: str = "auto", progress: bool = True) -> Added:
     """Encode all pictures below `pictures` that the index has not yet, without training. Errors as `search`."""
+    folder, pictures = Path(folder), Path(pictures)
     trained, (index, files) = Trained.load(folder), read_index(folder)
     listing, there = list_heap(pictures), set(files)
     new = [file for file in listing.files if str(file.resolve()) not in there]
@@ -185,19 +193,19 @@ def add(folder: Path, pictures: Path, *, device: str = "auto", progress: bool = 
 
 
 def prepare_output(folder: Path, force: bool) -> None:
-    """Make `folder`. ConfigError where it holds what adapt writes, is no folder or can't be made.
+    """Make `folder` and `UNFINISHED` in it. ConfigError where it holds what adapt writes, or it can't be made.
 
-    A killed call, whose checkpoint is still there, may have begun to write: it goes on.
+    A killed call, of which `UNFINISHED` is still there, may have begun to write: it goes on.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"Expected a folder for --out, found a file at {folder}: name another.")
     there = [name for name in OUTPUTS if (folder / name).exists()]
-    if there and not force and (OUTPUTS[0] in there or not (folder / "checkpoints").is_dir()):
+    if there and not force and (OUTPUTS[0] in there or not (folder / UNFINISHED).is_dir()):
         raise ConfigError(
             f"Expected a new folder for --out, found {', '.join(there)} in {folder}: name another, or add --force."
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / UNFINISHED).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
             f"Expected a folder for --out that can be made, found that {folder} can't ({error.strerror}): name another."

@@ -20,7 +20,7 @@ from igan_lib.experiment.presets import preset
 from igan_lib.photos.adapt import Adapted, adapt
 from igan_lib.photos.label_free import CHOOSES, NAMES, best, measure
 from igan_lib.photos.settings import PHOTO_METHODS, default_backbone, photo_settings
-from igan_lib.photos.trained import OUTPUTS, Trained, add, read_index, search
+from igan_lib.photos.trained import OUTPUTS, UNFINISHED, Trained, add, read_index, search
 from igan_lib.retrieval.bits import hamming, pack
 
 SHORT = {"pretrain_steps": 60, "steps": 40, "batch_size": 12, "backbone": "tiny", "progress": False, "device": "cpu"}
@@ -82,7 +82,7 @@ def test_classes_without_a_sure_picture_seem_absent(folders, tmp_path):
     for file in phone.rglob("red*.png"):
         file.unlink()
     adapted = adapt(shop, phone, tmp_path / "out", **{**SHORT, "pretrain_steps": 150, "method": "source-only"})
-    assert "red" in adapted.absent and "seem absent, since" in (tmp_path / "out" / "page.html").read_text().lower()
+    assert adapted.absent == ["red"] and "seem absent, since" in (tmp_path / "out" / "page.html").read_text().lower()
 
 
 def test_search_finds_the_picture_itself_and_then_its_like(folders, tmp_path):
@@ -157,8 +157,55 @@ def test_an_add_that_was_killed_between_its_files_is_done_again(folders, tmp_pat
     shop, phone = folders
     adapt(shop, phone, tmp_path / "out", **SHORT)
     names = json.loads((tmp_path / "out" / "files.json").read_text())
-    (tmp_path / "out" / "files.json").write_text(json.dumps([*names, "/gone/new.png"]))
+    more = tmp_path / "more"
+    more.mkdir()
+    photo("green", 5000, light=0.8).save(more / "new.png")
+    (tmp_path / "out" / "files.json").write_text(json.dumps([*names, str(more / "new.png")]))
     assert read_index(tmp_path / "out")[1] == names
+    assert add(tmp_path / "out", more, progress=False).new == 1
+    index, files = read_index(tmp_path / "out")
+    assert len(index) == 25 and files == [*names, str((more / "new.png").resolve())]
+
+
+def test_pictures_that_are_there_twice_do_not_make_new_ones_look_unlike(folders, tmp_path):
+    shop, phone = folders
+    for file in sorted(phone.rglob("*.png")):
+        shutil.copyfile(file, file.with_name(f"copy of {file.name}"))
+    adapt(shop, phone, tmp_path / "out", **SHORT)
+    more = tmp_path / "more"
+    for seed, name in enumerate(["red", "green", "blue"] * 4):
+        more.mkdir(exist_ok=True)
+        photo(name, 5000 + seed, light=0.8).save(more / f"{seed}.png")
+    assert add(tmp_path / "out", more, progress=False).unlike < 0.5
+    trained = Trained.load(tmp_path / "out")
+    x, _, _ = trained.store().features(sorted(phone.rglob("*.png")), what="again", progress=False)
+    assert trained.unlike(x) == 0
+
+
+def test_what_a_user_keeps_beside_the_outputs_stays(folders, tmp_path):
+    own = tmp_path / "out" / "checkpoints" / "mine.pt"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    predictions = tmp_path / "out" / "predictions.csv"
+    predictions.write_text("mine")
+    with pytest.raises(ConfigError) as error:
+        adapt(*folders, tmp_path / "out", **SHORT)
+    assert "predictions.csv" in message(error) and predictions.read_text() == "mine"
+    adapt(*folders, str(tmp_path / "out"), **SHORT, force=True)
+    assert own.read_text() == "mine" and not (tmp_path / "out" / UNFINISHED).exists()
+
+
+def test_settings_that_are_no_settings_are_refused_before_any_work(folders, tmp_path, capsys):
+    command = ["adapt", *map(str, folders), "--out", str(tmp_path / "out"), "--backbone", "tiny", "--quiet", "--set"]
+    for words, said_of in (
+        (["force=true"], "force"),
+        (["n_classes=3"], "n_classes"),
+        (["backbone=none"], "backbone"),
+        (['encoder="lenet"'], "encoder"),
+        (["steps=3", "steps=4"], "twice"),
+    ):
+        assert main([*command, *words]) == 2 and said_of in said(capsys)
+    assert not (tmp_path / "features").exists() and not (tmp_path / "out").exists()
 
 
 def test_nothing_is_overwritten_without_force(folders, tmp_path, capsys):
@@ -202,7 +249,7 @@ def test_training_that_was_stopped_goes_on(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "fit", stop_at_30)
     with pytest.raises(KeyboardInterrupt):
         adapt(*folders, tmp_path / "parts", **settings)
-    assert [entry.name for entry in (tmp_path / "parts").iterdir()] == ["checkpoints"]
+    assert [entry.name for entry in (tmp_path / "parts").iterdir()] == [UNFINISHED]
     monkeypatch.setattr(module, "fit", fit)
     adapt(*folders, tmp_path / "parts", **settings)
     for name in ("predictions.csv", "index"):
@@ -224,6 +271,9 @@ def test_search_as_text_json_and_page(folders, tmp_path, capsys):
     assert main(["search", out, query, "--page", str(page)]) == 2 and "--force" in said(capsys)
     for words, part in ((["-k", "99"], "from 1 to the 24"), (["-k", "0"], "found 0")):
         assert main(["search", out, query, *words]) == 2 and part in said(capsys)
+    for place in (tmp_path, tmp_path / "nowhere" / "found.html"):
+        assert main(["search", out, query, "--page", str(place), "--force"]) == 2 and "--page" in said(capsys)
+    assert search(out, []) == []
     assert main(["search", out, str(tmp_path / "gone.png")]) == 2 and "gone.png" in said(capsys)
     assert main(["search", str(tmp_path), query]) == 2 and "run adapt first" in said(capsys)
     assert main(["add", out, str(folders[1])]) == 0 and "0 pictures added, 24 were there" in capsys.readouterr().out
@@ -239,6 +289,8 @@ def test_wrong_folders_are_refused_in_a_sentence(folders, tmp_path):
     for given, words in (
         ((shop, tmp_path / "nowhere"), "nowhere"),
         ((shop, shop), "twice"),
+        ((tmp_path, phone), "lies in the other"),
+        ((shop, tmp_path), "lies in the other"),
         ((shop, tmp_path / "empty"), "found none"),
         ((tmp_path / "empty", phone), "class folders"),
         ((tmp_path / "both", phone), "name one of them"),
@@ -379,7 +431,7 @@ def test_several_seeds_that_were_stopped_go_on_and_train_none_twice(folders, tmp
     monkeypatch.setattr(module, "fit", counted)
     with pytest.raises(KeyboardInterrupt):
         adapt(*folders, tmp_path / "parts", **SHORT, seeds=2)
-    assert [entry.name for entry in (tmp_path / "parts").iterdir()] == ["checkpoints"]
+    assert [entry.name for entry in (tmp_path / "parts").iterdir()] == [UNFINISHED]
     parts = adapt(*folders, tmp_path / "parts", **SHORT, seeds=2)
     assert {seed: taken["count"] for seed, taken in steps.items()} == {0: 100, 1: 100}
     monkeypatch.setattr(module, "fit", fit)

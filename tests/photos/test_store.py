@@ -47,6 +47,25 @@ def test_new_pictures_cost_only_themselves_and_copies_nothing(files, tmp_path):
     assert network.seen == 27 and kept == list(range(28)) and torch.equal(found[3], found[27])
 
 
+def test_a_known_file_is_not_read_again_and_a_changed_one_is(files, tmp_path, monkeypatch):
+    from igan_lib.photos import store as module
+
+    read, content_hash = [], module.content_hash
+    monkeypatch.setattr(module, "content_hash", lambda path: (read.append(path), content_hash(path))[1])
+    store, _, _ = store_at(tmp_path / "cache")
+    first, _, _ = features_of(store, files)
+    assert read == files
+    with open(store.folder / "files", "a") as lines:
+        lines.write('\n["/cut')  # of a call that was killed
+    Image.new("RGB", (30, 24), "black").save(files[5])
+    again, _, _ = features_of(store, files)
+    assert read == [*files, files[5]]
+    unchanged = [place for place in range(27) if place != 5]
+    assert torch.equal(again[unchanged], first[unchanged]) and not torch.equal(again[5], first[5])
+    features_of(store, files)
+    assert len(read) == 28
+
+
 def test_a_killed_extraction_goes_on_where_it_was(files, tmp_path, monkeypatch):
     store, network, _ = store_at(tmp_path / "cache")
     forward, calls = store._forward, []
@@ -94,7 +113,7 @@ def test_features_are_mapped_from_a_file_that_leaves_nothing_behind(files, tmp_p
     store, _, _ = store_at(tmp_path / "cache")
     found, *_ = features_of(store, files[::-1])
     whole, inside = found.clone(), {entry.name for entry in store.folder.iterdir()}
-    assert inside == {"features", "pictures", "lock"}
+    assert inside == {"features", "files", "pictures", "lock"}
     mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if "deleted" in line]
     assert any(str(store.folder) in line for line in mapped)
     found[0] += 1  # nobody else's
