@@ -93,12 +93,13 @@ lint: $(STAMP) ## Check style and format of code and notebooks
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 
-bench: $(STAMP) ## Measure speed and memory, of training and of retrieval
+bench: $(STAMP) ## Measure speed and memory: training, retrieval, features, photographs
 	$(BIN)/python benchmarks/run.py $(ARGS)
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/compiled.py
+	$(BIN)/python benchmarks/own.py
 
 gpu: $(STAMP) ## Measure a GPU in eight minutes: agreement with the CPU, steps, retrieval, Table 4 (ARGS=--rehearse without one)
 	$(BIN)/python benchmarks/gpu.py $(ARGS)

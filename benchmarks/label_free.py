@@ -11,6 +11,7 @@ Notebook 10 shows what the rows say.
 import argparse
 import csv
 import fcntl
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -96,7 +97,7 @@ def append(rows: Iterable[list[object]], output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     with open(output, "a", newline="", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        if file.tell() == 0:
+        if os.fstat(file.fileno()).st_size == 0:  # `tell` is that of opening, before the lock
             csv.writer(file).writerow(COLUMNS)
         csv.writer(file).writerows(rows)
 

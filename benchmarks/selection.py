@@ -18,6 +18,7 @@ import argparse
 import csv
 import fcntl
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -246,7 +247,7 @@ def append(row: list[object]) -> None:
     with open(OUTPUT, "a", newline="", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         writer = csv.writer(file)
-        if file.tell() == 0:
+        if os.fstat(file.fileno()).st_size == 0:  # `tell` is that of opening, before the lock
             writer.writerow(COLUMNS)
         writer.writerow(row)
 
