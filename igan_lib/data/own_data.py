@@ -60,7 +60,7 @@ def read_folder(path: Path, size: int, channels: int) -> RawDomain:
     `path`/train/<class>/* and `path`/test/<class>/* if there are both, or folders of such names (`folders.SPLITS`),
     otherwise `path`/<class>/* with a stratified split. Raw images of different sizes don't fit in one array, so each
     goes through `convert_images` as it is read (which also keeps the memory small); converting the result once more
-    changes nothing. What is left out is said in a `DataWarning`.
+    changes nothing. What is left out, and classes that the test part lacks, are said in a `DataWarning`.
     """
     splits = find_splits(path)
     if splits is None:
@@ -70,12 +70,12 @@ def read_folder(path: Path, size: int, channels: int) -> RawDomain:
         warnings.warn(left_out(left, path), DataWarning, stacklevel=2)
     x_train, y_train, names = _read_image_folder(train, size, channels)
     x_test, y_test, test_names = _read_image_folder(test, size, channels)
-    if names != test_names:
-        odd = ", ".join(sorted(set(names) ^ set(test_names)))
-        raise DataError(
-            f"Expected the same class folders in {train} and {test}, found {odd} in one alone: add or remove it."
-        )
-    return RawDomain(x_train, y_train, x_test, y_test, names)
+    if odd := ", ".join(sorted(set(test_names) - set(names))):
+        raise DataError(f"Expected the classes of {test} in {train} too, found no {odd} there: add or remove it.")
+    if lacking := ", ".join(sorted(set(names) - set(test_names))):
+        warnings.warn(f"In {test}, there is no picture of {lacking}: no test is made of it.", DataWarning, stacklevel=2)
+    places = np.array([names.index(name) for name in test_names])
+    return RawDomain(x_train, y_train, x_test, places[y_test], names)
 
 
 def _read_image_folder(path: Path, size: int, channels: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from igan_lib.data.domains import Domain, DomainPair
 from igan_lib.experiment.evaluation import accuracy, batch_norms, codes_and_logits, recalibrated, share_right
 from igan_lib.method.networks import HashNet
 from igan_lib.retrieval.clusters import neighbour_purity, silhouette
-from igan_lib.retrieval.protocols import Retrieval, both
+from igan_lib.retrieval.protocols import Retrieval, across, both, within_target
 from igan_lib.training.checkpoints import HistoryRow
 from igan_lib.training.schedule import Schedule
 
@@ -26,7 +26,7 @@ def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool
     hundredths) and target_purity, source_only_silhouette and source_only_purity (`clusters`). With batch norm,
     running_statistics_accuracy is the target accuracy without re-estimated statistics. Target labels serve to count
     here (and to train SuH, which is given them on purpose), nowhere else; of a user's own target, those that are known.
-    Without any, source_accuracy alone is measured.
+    Without any, source_accuracy alone is measured; without two of one class, neither map_target nor clusters.
     """
 
     def net_for(net: HashNet, domain: Domain) -> HashNet:
@@ -47,7 +47,7 @@ def evaluate(method: nn.Module, pair: DomainPair, *, reestimate_batch_norm: bool
             metrics["source_accuracy"] = accuracy(net_s, pair.source.test)
         maps = map_metrics(u_t, test.labels, u_s, database.labels)
         metrics |= {f"{prefix}{name}": value for name, value in maps.items()}
-        if len(test.labels.unique()) > 1 and len(test.labels) <= CLUSTER_IMAGES:
+        if 1 < len(test.labels.unique()) < len(test.labels) <= CLUSTER_IMAGES:
             u, y = u_t.numpy(), test.labels.numpy()
             metrics[f"{prefix or 'target_'}silhouette"] = 100.0 * silhouette(u, y)
             metrics[f"{prefix or 'target_'}purity"] = 100.0 * neighbour_purity(u, y)
@@ -68,8 +68,10 @@ def game_metrics(history: list[HistoryRow], schedule: Schedule) -> dict[str, flo
 
 
 def map_metrics(u_t: Tensor, y_t: Tensor, u_s: Tensor, y_s: Tensor) -> dict[str, float]:
-    """map_target and map_cross in per cent, from the arguments of `protocols.both`."""
-    found = both(u_t, y_t, u_s, y_s, threads=torch.get_num_threads())
+    """map_target and map_cross in per cent, as `protocols.both`; no map_target where no label y_t comes twice."""
+    threads = torch.get_num_threads()
+    found = {"target": within_target(u_t, y_t, threads=threads)} if len(y_t.unique()) < len(y_t) else {}
+    found["cross"] = across(u_t, y_t, u_s, y_s, threads=threads)
     return {f"map_{protocol}": 100.0 * outcome.map for protocol, outcome in found.items()}
 
 

@@ -28,11 +28,11 @@ from igan_lib.data.backbones import Backbone, Transform, weights_hash
 from igan_lib.data.features import BATCH, feature_cache
 from igan_lib.data.office31 import content_hash
 from igan_lib.errors import DataError
-from igan_lib.pictures.decoding import open_rgb
+from igan_lib.pictures.decoding import PictureError, open_rgb
 from igan_lib.pictures.folders import Left
 
 # Part of the store's name: raise it when features of the same pictures, weights and transform come out otherwise.
-_VERSION = 1
+_VERSION = 2
 # Ratio of a picture's sides: a transform resizes the shorter one first, and 30,000 x 1 pixels would take gigabytes.
 NARROW = 40
 WORKERS = 8
@@ -185,8 +185,8 @@ class _Crops(Dataset):
     def __getitem__(self, place: int) -> Tensor | str:
         try:
             picture = open_rgb(str(self.files[place]))
-        except DataError:
-            return "damaged"
+        except PictureError as error:
+            return error.why
         if _too_narrow(picture):
             return f"with sides of a ratio above {NARROW}"
         return self.transform.cut(picture)

@@ -1,10 +1,11 @@
 """Which pictures a folder holds: by class folder, or all at any depth. What is left out is named, with a reason.
 
-Every real folder is read once: links may lead in circles. Hidden entries (.ipynb_checkpoints, macOS's ._1.jpg) and what
-systems leave behind are no pictures of the user's, in any place.
+Every real folder is read once, and no link is followed to a folder above it: links may lead in circles. Hidden entries
+(.ipynb_checkpoints, macOS's ._1.jpg) and what systems leave behind are no pictures of the user's, in any place.
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ SUFFIXES |= {".tif", ".tiff", ".webp", ".gif", ".jp2", ".j2k", ".avif"}
 _OF_SYSTEMS = {"__macosx", "__pycache__", "@eadir", "$recycle.bin", "system volume information", "lost+found"}
 _OF_SYSTEMS |= {"thumbs.db", "desktop.ini"}
 SPLITS = {"train": ("train", "training"), "test": ("test", "testing", "validation", "val", "valid")}
-"""Names of folders that hold class folders, in any case; where several of a kind are there, the first counts."""
+"""Words that name folders of class folders, in any case; where several of a kind are there, the first counts."""
+_KINDS = {word: kind for kind, words in SPLITS.items() for word in words}
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,14 @@ def list_classes(path: Path) -> Pictures:
 
     A class folder without a picture is left out. DataError: there is no class folder with pictures.
     """
-    found, folders = Pictures(), []
-    taken = {os.path.realpath(path)}
-    for entry in _entries(path, found.left):
-        if entry.is_dir():
-            folders.append(entry)
-        else:
-            found.left.append(Left(entry, "beside the class folders"))
-    owned = [os.path.realpath(folder) for folder in folders if not folder.is_symlink()]
+    found = Pictures()
+    walk = _Walk(path, found.left)
+    folders, files = _entries(path, found.left)
+    found.left += [Left(file, "beside the class folders") for file in files]
     by_class: dict[str, list[Path]] = {}
+    # Links last: what they lead to may be a part of a class.
     for folder in sorted(folders, key=lambda entry: (entry.is_symlink(), entry.name)):
-        # A link beside the classes that leads to one of them is no further class.
-        files = list(_walk(folder, taken, owned, found.left))
+        files = list(walk.pictures(folder))
         if files:
             by_class[folder.name] = files
             if any(file.parent != folder for file in files):
@@ -99,7 +97,7 @@ def list_classes(path: Path) -> Pictures:
 def list_heap(path: Path) -> Pictures:
     """All pictures below `path`, at any depth, by folder and name. DataError: there is none."""
     found = Pictures()
-    found.files = list(_walk(path, set(), [os.path.realpath(path)], found.left))
+    found.files = list(_Walk(path, found.left).pictures(path))
     if not found.files:
         raise DataError(f"Expected pictures in {path} or below, found none: name a folder that holds some.")
     return found
@@ -108,79 +106,108 @@ def list_heap(path: Path) -> Pictures:
 def find_splits(path: Path) -> tuple[Path, Path, list[Left]] | None:
     """`path`'s folders of training and of test pictures and what lies beside them; None: it holds class folders.
 
-    A folder that has such a name and pictures of its own is a class (a train is a thing too). DataError: one of the two
-    alone.
+    Their names have one of the words of `SPLITS`, as in seg_train and seg_test. A folder of such a name is a class (a
+    train is a thing too) if it has more pictures right in it than below, or is alone and has other words in its name.
+    DataError: one of the two alone, by its whole name.
     """
     left: list[Left] = []
-    entries = _entries(path, left)
-    by_kind = {
-        kind: sorted(
-            (entry for entry in entries if entry.name.lower() in names and _holds_folders_alone(entry)),
-            key=lambda entry: names.index(entry.name.lower()),
-        )
-        for kind, names in SPLITS.items()
-    }
-    if not any(by_kind.values()):
-        return None
-    if not all(by_kind.values()):
-        found, lacking = ("train", "test") if by_kind["train"] else ("test", "train")
+    folders, files = _entries(path, left)
+    by_kind: dict[str, list[tuple[bool, int, Path]]] = {kind: [] for kind in SPLITS}
+    for folder in folders:
+        word = next((word for word in re.split(r"[\W_]+", folder.name.lower()) if word in _KINDS), None)
+        if word and _holds_class_folders(folder) and not path.resolve().is_relative_to(folder.resolve()):
+            order = folder.name.lower() != word, SPLITS[_KINDS[word]].index(word)
+            by_kind[_KINDS[word]].append((*order, folder))
+    firsts = {kind: min(found) for kind, found in by_kind.items() if found}
+    if len(firsts) == 1:
+        ((kind, (in_part, _, alone)),) = firsts.items()
+        if in_part:
+            return None
         raise DataError(
-            f"Expected both train and test in {path}, found {by_kind[found][0].name} alone: "
-            f"add {lacking}, or put the class folders right into {path} to have them split."
+            f"Expected both train and test with class folders in {path}, found them in {alone.name} alone: "
+            f"name {alone} to use it by itself, or give {'test' if kind == 'train' else 'train'} some as well."
         )
-    train, test = by_kind["train"][0], by_kind["test"][0]
-    left += [Left(entry, "beside train and test") for entry in entries if entry not in (train, test)]
+    if not firsts:
+        return None
+    train, test = (firsts[kind][-1] for kind in ("train", "test"))
+    left += [Left(entry, "beside train and test") for entry in sorted(folders + files) if entry not in (train, test)]
     return train, test, left
 
 
-def _holds_folders_alone(folder: Path) -> bool:
-    """Whether there are folders and no pictures right in it."""
-    inside = _entries(folder, []) if folder.is_dir() else []
-    return any(entry.is_dir() for entry in inside) and not any(entry.suffix.lower() in SUFFIXES for entry in inside)
+def _holds_class_folders(folder: Path) -> bool:
+    """Whether there are folders in it with as many pictures as lie beside them, or more."""
+    folders, files = _entries(folder, [])
+    walk, more = _Walk(folder, []), sum(file.suffix.lower() in SUFFIXES for file in files)
+    for inside in folders:
+        if more <= 0:  # no need to look into the others
+            break
+        more -= sum(1 for _ in walk.pictures(inside))
+    return bool(folders) and more <= 0
 
 
-def _walk(folder: Path, taken: set[str], owned: list[str], left: list[Left]) -> Iterator[Path]:
-    """Pictures in `folder` and below, folder by folder in the order of their paths.
+class _Walk:
+    """Reads folders below `root`, every real folder once; what is left out goes to `left`."""
 
-    `taken`: real folders read so far; `owned`: those that are read through their own path, whatever links to them.
-    """
-    waiting, visited = [(False, folder)], []
-    while waiting:
-        linked, here = heappop(waiting)  # what lies there first, links last
-        real = os.path.realpath(here)
-        if real in taken or (linked and any(f"{real}{os.sep}".startswith(f"{own}{os.sep}") for own in owned)):
-            left.append(Left(here, "read already through another path"))
-            continue
-        taken.add(real)
-        entries = _entries(here, left)
-        visited.append((str(here), [entry for entry in entries if not entry.is_dir()]))
-        for entry in entries:
-            if entry.is_dir():
+    def __init__(self, root: Path, left: list[Left]) -> None:
+        self.start, self.root, self.left = root, Path(os.path.realpath(root)), left
+        self.taken: set[str] = set()  # real folders read so far
+
+    def pictures(self, folder: Path) -> Iterator[Path]:
+        """Pictures in `folder` and below, folder by folder in the order of their paths."""
+        waiting, visited = [(folder != self.start and folder.is_symlink(), folder)], []
+        while waiting:
+            linked, here = heappop(waiting)  # what lies there first, links last
+            real = os.path.realpath(here)
+            if linked and self._is_above(real, here.parent):
+                self.left.append(Left(here, "a link to a folder above"))
+                continue
+            if real in self.taken or (linked and self._has_own_path(Path(real))):
+                self.left.append(Left(here, "read already through another path"))
+                continue
+            self.taken.add(real)
+            folders, files = _entries(here, self.left)
+            visited.append((str(here), files))
+            for entry in folders:
                 heappush(waiting, (linked or entry.is_symlink(), entry))
-    for _, files in sorted(visited):
-        for file in files:
-            if file.suffix.lower() not in SUFFIXES:
-                left.append(Left(file, "of another kind than pictures"))
-            elif not file.is_file():
-                left.append(Left(file, "leading nowhere"))
-            else:
-                yield file
+        for _, files in sorted(visited):
+            for file in files:
+                if file.suffix.lower() not in SUFFIXES:
+                    self.left.append(Left(file, "of another kind than pictures"))
+                elif not file.is_file():
+                    self.left.append(Left(file, "leading nowhere"))
+                else:
+                    yield file
+
+    def _is_above(self, real: str, here: Path) -> bool:
+        """Whether the root, or the folder that `here` really is, lies in `real` or is it."""
+        return any(below.is_relative_to(real) for below in (self.root, Path(os.path.realpath(here))))
+
+    def _has_own_path(self, real: Path) -> bool:
+        """Whether it is below the root, and read there, whatever links to it."""
+        return real.is_relative_to(self.root) and not any(map(_is_hidden, real.relative_to(self.root).parts))
 
 
-def _entries(folder: Path, left: list[Left]) -> list[Path]:
-    """What is in a folder, by name, without what is hidden or a system's."""
+def _entries(folder: Path, left: list[Left]) -> tuple[list[Path], list[Path]]:
+    """Folders and files in a folder, by name, without what is hidden, a system's or unreadable."""
+    folders, files = [], []
     try:
         entries = sorted(folder.iterdir())
     except OSError:
         left.append(Left(folder, "unreadable"))
-        return []
-    shown = []
+        entries = []
     for entry in entries:
-        if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
-            left.append(Left(entry, "hidden or a system's"))
-        else:
-            shown.append(entry)
-    return shown
+        try:
+            if _is_hidden(entry.name):
+                left.append(Left(entry, "hidden or a system's"))
+            else:
+                (folders if entry.is_dir() else files).append(entry)
+        except OSError:  # a folder may let its names be read, and no more
+            left.append(Left(entry, "unreadable"))
+    return folders, files
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _OF_SYSTEMS
 
 
 def _first(names: list[str], most: int = 3) -> str:

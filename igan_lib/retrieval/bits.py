@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from torch import Tensor
 
 from igan_lib.errors import ConfigError, DataError
+from igan_lib.retrieval.lengths import bits_used, longest
 
 WORD = 64
 _CHUNK = 512  # items counted for all queries of a block before the next ones: they stay in the first-level cache
@@ -42,8 +43,8 @@ def to_numpy(values: Codes) -> np.ndarray:
 def binarize(u: Codes) -> np.ndarray:
     """The bits sign(u) of n x d floating codes: True where u >= 0 (a zero of either sign too), False where u < 0.
 
-    DataError: another shape or dtype, an entry that is not finite, or bits 0 and 1 (as floats too), which go to `pack`:
-    read as u, all of them would be True.
+    DataError: another shape or dtype, an entry that is not finite, bits 0 and 1 (as floats too), which go to `pack`, or
+    32 numbers or more, 16 a code, none below 0 and not all alike, as of a sigmoid or a ReLU: all would be True.
     """
     u = to_numpy(u)
     if u.ndim != 2 or u.dtype.kind != "f":
@@ -57,13 +58,14 @@ def binarize(u: Codes) -> np.ndarray:
             f"Expected finite codes, found {int((~finite).sum())} entries that are not finite, the first in row "
             f"{int(np.argwhere(~finite)[0, 0])}: check the network or the features that made them."
         )
-    # Short: what a network gives is decided by its first entries.
-    if u.size and ((u[0] == 0) | (u[0] == 1)).all() and ((u == 0) | (u == 1)).all() and u.any() and not u.all():
+    bits = u >= 0
+    no_sign = bits.all() and u.size and u.min() < u.max()  # all of one value: those of a collapsed network
+    if no_sign and ((u.shape[1] >= 16 and u.size >= 32) or ((u == 0) | (u == 1)).all()):
         raise DataError(
-            "Expected codes u, negative where a bit is 0, found floats of 0 and 1 alone: give pack(u > 0) of "
-            "igan_lib.retrieval.bits, or 2 * u - 1."
+            f"Expected codes u, negative where a bit is 0, found {u.min():.3g} to {u.max():.3g} alone: subtract "
+            "what parts the bits (0.5 of codes from 0 to 1), or give pack(u >= 0.5) of igan_lib.retrieval.bits."
         )
-    return u >= 0
+    return bits
 
 
 def pack(bits: Codes) -> np.ndarray:
@@ -187,11 +189,16 @@ def lowest(values: np.ndarray) -> str:
 
 def _same_length(queries: Codes, database: Codes) -> tuple[np.ndarray, np.ndarray, int]:
     """Both sides as packed words, and their one length; DataError where there are two."""
-    (q, length), (db, db_length) = as_words(queries), as_words(database)
-    if length != db_length:
+    sides = to_numpy(queries), to_numpy(database)
+    (q, length), (db, db_length) = map(as_words, sides)
+    found = length, db_length
+    if length == db_length and all(side.dtype == np.uint64 for side in sides):
+        most = max(bits_used(q), bits_used(db))
+        found = longest(q, most), longest(db, most)
+    if found[0] != found[1]:
         raise DataError(
-            f"Expected queries and database of one code length, found {length} and {db_length} bits: "
-            f"give both as u, or both packed."
+            f"Expected queries and database of one code length, found {found[0]} and {found[1]} bits"
+            f"{' at most' * (length == db_length)}: give both as u, or both packed (as_bytes() where ends are zeros)."
         )
     return q, db, length
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from igan_lib.errors import ConfigError, DataError
 from igan_lib.files import atomic_path
 from igan_lib.retrieval.bits import Codes, as_bytes, as_words, lowest, to_numpy
+from igan_lib.retrieval.lengths import longest
 
 Kind = Literal["flat", "ivf", "hnsw"]
 
@@ -112,9 +113,10 @@ class HashIndex:
         try:
             with atomic_path(Path(path)) as partial, open(partial, "wb") as file:
                 np.savez(file, **values)
-        except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
+        except (OSError, ValueError) as error:  # ValueError: no name at all
+            why = getattr(error, "strerror", None) or error
             raise DataError(
-                f"Expected a file to write at {path}, found that it can't be ({error.strerror}): name another."
+                f"Expected a file to write at {path}, found that it can't be ({why}): name another, or make room."
             ) from error
 
     @classmethod
@@ -146,14 +148,14 @@ class HashIndex:
         packed, used = as_bytes(words), self.code_length // 8
         fits = length == self.code_length
         if codes.dtype == np.uint64:
-            # Words tell their length to within 64 bits; those beyond it must be empty. Where half a word more is empty
-            # in all of them, their length is a shorter one: by chance that happens to one code in 4 billion.
+            # Words tell their length to within 64 bits; those beyond it must be empty.
             fits = words.shape[1] == -(-used // 8) and not packed[:, used:].any()
-            if fits and used > 4 and packed.any() and not packed[:, used - 4 : used].any():
-                fits, length = False, length - 32
+            if fits and (most := longest(words, self.code_length)) < self.code_length:
+                fits, length = False, f"{most} at most"
         if not fits:
             raise DataError(
-                f"Expected codes of {self.code_length} bits, found {length}: give codes of the index's own length."
+                f"Expected codes of {self.code_length} bits, found {length}: give codes of the index's own length "
+                f"(packed ones that do end in zeros as bytes, as_bytes(codes)[:, :{used}] of igan_lib.retrieval.bits)."
             )
         return np.ascontiguousarray(packed[:, :used])
 

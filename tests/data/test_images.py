@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as npst
 from PIL import Image
 
 from igan_lib.data.domains import load_domain
-from igan_lib.data.images import convert_images, normalize_contrast, to_input, to_unit_range
+from igan_lib.data.images import check_range, convert_images, normalize_contrast, to_input, to_unit_range
 from igan_lib.errors import ConfigError, DataError, IganError
 
 
@@ -65,6 +65,38 @@ def test_input_stays_and_may_be_read_only():
     convert_images(images, 28, 1)[:] = 0
     np.testing.assert_array_equal(images, noise(3, 28, 28))
     assert convert_images(noise(3, 28, 28)[:, ::-1, ::-1], 28, 1)[0, 0, 0, 0] == images[0, -1, -1]
+
+
+def strays(images, count, value=255):
+    """One pixel of another level in each of the first images."""
+    images[np.arange(count), 2, np.arange(count) % 8] = value
+    return images
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (20, 20), (20, 20, 3)])
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_stray_pixels_do_not_hide_a_slip_of_scale(shape, count):
+    for images in (strays(noise(12, *shape) // 128, count), strays(noise(12, *shape) // 16 + 200, count, value=0)):
+        with pytest.raises(DataError) as error:
+            check_range("images", images)
+        assert "found 0 of 12 alone" in message(error)
+        check_range("images", np.concatenate([images, noise(6, *shape)]))  # some may be dull
+
+
+@pytest.mark.parametrize("size", [8, 16, 28])
+def test_thin_strokes_and_low_contrast_are_no_slip_of_scale(size):
+    stroke = np.zeros((12, size, size), np.uint8)
+    stroke[:, : size // 2, size // 2] = 255
+    check_range("strokes", stroke)
+    check_range("photographs in mist", noise(12, size, size, 3) // 3 + 90)
+
+
+@pytest.mark.parametrize("count", [3, 7])
+def test_many_images_are_looked_at_evenly(count, monkeypatch):
+    monkeypatch.setattr("igan_lib.data.images._LOOKED_AT", count)
+    check_range("images", np.concatenate([noise(6, 9, 9) // 255, noise(6, 9, 9)]))
+    with pytest.raises(DataError, match=r"found 0 of [36] alone"):
+        check_range("images", strays(noise(12, 9, 9) // 255, 12))
 
 
 image_arrays = npst.arrays(

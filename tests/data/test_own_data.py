@@ -7,9 +7,9 @@ from data_makers import message, noise, write_images, write_npz
 from PIL import Image
 
 from igan_lib.data.data_root import is_present
-from igan_lib.data.domains import load_domain
+from igan_lib.data.domains import load_domain, load_pair
 from igan_lib.data.images import convert_images
-from igan_lib.errors import DataError
+from igan_lib.errors import DataError, DataWarning
 
 # A user's own arrays
 
@@ -77,7 +77,7 @@ def test_own_data_are_present_where_loading_looks_for_them(tmp_path, monkeypatch
         ({"x_train": noise(12, 3, 20, 20)}, "channels come last"),
         ({"x_train": noise(12, 20, 20) // 255}, "0 to 1 alone"),
         ({"x_test": noise(12, 20, 20) // 16}, "0 to 15 alone"),
-        ({"x_test": with_stray(noise(12, 20, 20) // 255)}, "1 of 12 alone"),
+        ({"x_test": with_stray(noise(12, 20, 20) // 255)}, "0 of 12 alone"),
         ({"x_test": noise(0, 20, 20), "y_test": np.arange(0)}, "(0, 20, 20)"),
         ({"y_train": np.arange(12) / 3}, "float64"),
         ({"y_train": np.eye(12, dtype=int)}, "(12, 12)"),
@@ -153,6 +153,28 @@ def test_folder_with_its_own_splits(tmp_path):
     assert torch.equal(domain.test.images[:1], convert_images(pixels[np.newaxis], 28, 1))
 
 
+@pytest.mark.parametrize("empty", [True, False])
+def test_the_test_part_may_lack_classes(empty, tmp_path):
+    write_images(tmp_path / "train", classes=("ant", "bee", "cat"))
+    write_images(tmp_path / "test", classes=("ant", "cat"), count=1)
+    if empty:
+        (tmp_path / "test" / "bee").mkdir()
+    with pytest.warns(DataWarning) as said:
+        domain = load_domain(f"folder:{tmp_path}")
+    lack = f"In {tmp_path / 'test'}, there is no picture of bee: no test is made of it."
+    assert str(said[-1].message) == lack and len(said) == 1 + empty
+    assert domain.class_names == ("ant", "bee", "cat") and domain.test.labels.tolist() == [0, 2]
+
+
+def test_a_target_of_folders_may_lack_classes_in_both_parts(tmp_path):
+    write_images(tmp_path / "source", classes=("ant", "bee", "cat"))
+    write_images(tmp_path / "target" / "train", classes=("bee", "cat"))
+    write_images(tmp_path / "target" / "test", classes=("cat",), count=2)
+    with pytest.warns(DataWarning, match="no picture of bee"):
+        pair = load_pair(f"folder:{tmp_path / 'source'}", f"folder:{tmp_path / 'target'}")
+    assert pair.target.train.labels.tolist() == [1] * 4 + [2] * 4 and pair.target.test.labels.tolist() == [2, 2]
+
+
 def test_folder_without_images(tmp_path):
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "notes.txt").write_text("no image")
@@ -186,7 +208,7 @@ def test_folder_faults(tmp_path):
     write_images(tmp_path / "odd" / "test", classes=("cat", "cow"))
     write_images(tmp_path / "single", count=1)
     write_images(tmp_path / "lonely", classes=("cat",))
-    for folder, words in (("half", "both train and test"), ("odd", "cow, dog"), ("single", "two images of each")):
+    for folder, words in (("half", "both train and test"), ("odd", "no cow there"), ("single", "two images of each")):
         with pytest.raises(DataError) as error:
             load_domain(f"folder:{tmp_path / folder}")
         assert words in message(error)

@@ -76,14 +76,15 @@ def test_a_source_needs_labels(tmp_path):
 @pytest.mark.parametrize("method", ["igan", "itq"])
 def test_a_run_measures_what_labels_allow(method, tmp_path):
     source = write_npz(tmp_path / "s.npz", x_train=noise(90, 28, 28), y_train=np.arange(90) % 3)
-    labels = {None: None, "some": np.where(np.arange(12) < 6, LABELS, -1)}
+    labels = {None: None, **{n: np.where(np.arange(12) < n, LABELS, -1) for n in (3, 6)}}
     found = {}
     for name, y_test in labels.items():
         target = write_npz(tmp_path / f"{name}.npz", x_train=noise(90, 28, 28, seed=1), y_train=None, y_test=y_test)
         config = preset(source, target, profile="smoke", method=method)
         found[name] = run(config, results=tmp_path, progress=False, device="cpu").metrics
     assert not [metric for metric in found[None] if "target" in metric or "cross" in metric]
-    assert {"map_target", "map_cross"} <= set(found["some"]) and all(np.isfinite(list(found["some"].values())))
+    assert {"map_target", "map_cross"} <= set(found[6]) and all(np.isfinite([*found[3].values(), *found[6].values()]))
+    assert "map_cross" in found[3] and "map_target" not in found[3]  # one picture a class: nothing to find
 
 
 def test_the_upper_bound_needs_labels(tmp_path):

@@ -122,6 +122,15 @@ def test_one_class_makes_no_clusters():
     assert not CLUSTERS & set(evaluate(method, odd))
 
 
+@pytest.mark.parametrize("labels", [[0, 1], [1]])
+def test_one_picture_a_class_has_nothing_to_find_in_the_target(labels):
+    pair = make_pair(30)
+    method = build(preset("bright", "pale", profile="smoke"), pair)
+    test = Split(pair.target.test.images[: len(labels)], torch.tensor(labels))
+    found = set(evaluate(method, replace(pair, target=replace(pair.target, test=test))))
+    assert found >= ACCURACIES and found & (MAPS | CLUSTERS) == {"map_cross", "source_only_map_cross"}
+
+
 def test_clusters_of_a_large_target_are_not_measured(monkeypatch):
     monkeypatch.setattr(measures, "CLUSTER_IMAGES", 29)
     method = build(preset("bright", "pale", profile="smoke"), make_pair(30))

@@ -1,12 +1,15 @@
 """A picture is read as a viewer shows it, or refused in a sentence that names it."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pytest
 from data_makers import message, noise
 from PIL import Image
 
 from igan_lib.errors import DataError
-from igan_lib.pictures.decoding import open_rgb
+from igan_lib.pictures.decoding import PictureError, open_rgb
 
 # EXIF 2.32, table of tag 274: what is to be done with the stored pixels.
 TURNS = {
@@ -53,6 +56,64 @@ def test_16_bits_become_8(suffix, tmp_path):
     grey = np.arange(256, dtype=np.uint16).reshape(16, 16)
     Image.fromarray(grey * 257).save(tmp_path / f"a{suffix}")
     assert np.array_equal(np.asarray(open_rgb(str(tmp_path / f"a{suffix}"))), np.dstack([grey] * 3))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_levels_of_fewer_bits_than_the_file_s_are_not_black(bits, dtype, tmp_path):
+    levels = np.linspace(0, 2**bits - 1, 64).astype(dtype).reshape(8, 8)
+    Image.fromarray(levels).save(tmp_path / "a.tif")
+    drawn = np.asarray(open_rgb(str(tmp_path / "a.tif")))[..., 0]
+    assert np.array_equal(drawn, np.round(levels / (2**bits - 1) * 255).astype(np.uint8))
+
+
+def test_the_one_transparent_level_of_16_bits_is_white(tmp_path):
+    levels = np.array([[0, 1, 300, 40000, 65535]], np.uint16)
+    Image.fromarray(levels).save(tmp_path / "a.png", transparency=0)
+    assert np.asarray(open_rgb(str(tmp_path / "a.png")))[0, :, 0].tolist() == [255, 0, 1, 156, 255]
+
+
+def test_more_pixels_than_pillow_reads_at_once_are_said(tmp_path, monkeypatch):
+    Image.fromarray(noise(20, 20)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 199)
+    with pytest.raises(PictureError, match="up to 398 pixels") as error:
+        open_rgb(str(tmp_path / "a.png"))
+    assert error.value.why == "of more pixels than Pillow reads at once" and message(error)
+    assert pickle.loads(pickle.dumps(error.value)).why == error.value.why  # from a process that decodes
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 399)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert open_rgb(str(tmp_path / "a.png")).size == (20, 20)
+    assert not said
+
+
+def test_a_torn_exif_part_is_no_warning(tmp_path):
+    exif = Image.Exif()
+    exif[274], exif[270] = 6, "a long description of the picture"
+    Image.fromarray(noise(6, 9, 3)).save(tmp_path / "a.jpg", exif=exif.tobytes()[:20])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert open_rgb(str(tmp_path / "a.jpg")).size == (9, 6)
+    assert not said
+
+
+def test_what_is_not_there_or_closed_is_not_called_damaged(tmp_path, monkeypatch):
+    def refuse(file):
+        raise PermissionError(13, "Permission denied", file)
+
+    def failure(path):
+        with pytest.raises(PictureError) as error:
+            open_rgb(str(path))
+        assert str(path) in message(error)
+        return message(error), error.value.why
+
+    text, why = failure(tmp_path / "gone.png")
+    assert "found none" in text and why == "missing"
+    text, why = failure(tmp_path)
+    assert "found a folder" in text and why == "a folder"
+    monkeypatch.setattr(Image, "open", refuse)
+    text, why = failure(tmp_path / "a.png")
+    assert "may not be read" in text and why == "unreadable"
 
 
 def test_a_moving_picture_is_its_first_frame(tmp_path):

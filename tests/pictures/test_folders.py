@@ -46,7 +46,17 @@ def test_what_systems_leave_is_no_class_and_no_picture(junk, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("train", "test"), [("Train", "Test"), ("training", "validation"), ("TRAIN", "val"), ("train", "Testing")]
+    ("train", "test"),
+    [
+        ("Train", "Test"),
+        ("training", "validation"),
+        ("TRAIN", "val"),
+        ("train", "Testing"),
+        ("training_set", "test_set"),
+        ("seg_train", "seg_test"),
+        ("my-TRAIN.2", "Test images"),
+        ("train_val", "test"),
+    ],
 )
 def test_splits_by_other_names_are_splits(train, test, tmp_path):
     write_images(tmp_path / train)
@@ -60,6 +70,45 @@ def test_what_lies_beside_the_splits_is_named(tmp_path):
         write_images(tmp_path / split)
     with pytest.warns(DataWarning, match=r"2 beside train and test \(notes, val\)"):
         load_domain(f"folder:{tmp_path}")
+
+
+def test_the_plain_name_counts_first(tmp_path):
+    for split in ("train", "a_train", "val", "old_test", "test"):
+        write_images(tmp_path / split)
+    train, test, left = find_splits(tmp_path)
+    assert (train.name, test.name, len(left)) == ("train", "test", 3)
+
+
+@pytest.mark.parametrize("strays", [("Train", "Test"), ("Train",), ("Test",)])
+def test_a_stray_picture_makes_no_class_of_a_split(strays, tmp_path):
+    for split in ("Train", "Test"):
+        write_images(tmp_path / split)
+    for split in strays:
+        Image.fromarray(noise(9, 9, 3)).save(tmp_path / split / "cover.jpg")
+    with pytest.warns(DataWarning) as said:
+        assert load_domain(f"folder:{tmp_path}").class_names == ("cat", "dog")
+    left = "Left out of {}: 1 beside the class folders (cover.jpg)."
+    assert [str(note.message) for note in said] == [left.format(tmp_path / split) for split in strays]
+
+
+def test_words_of_splits_in_names_of_classes_make_no_split(tmp_path):
+    write_images(tmp_path, classes=("steam train", "test tube"))
+    assert find_splits(tmp_path) is None
+    write_images(tmp_path / "steam train", classes=("old",), count=3)
+    write_images(tmp_path / "test tube", classes=("long",), count=3)
+    assert find_splits(tmp_path) is None
+    write_images(tmp_path / "more", classes=("test_tube",))
+    write_images(tmp_path / "more" / "bus", classes=("red",))
+    write_images(tmp_path / "more" / "steam_train", classes=("old",))
+    assert find_splits(tmp_path / "more") is None
+
+
+@pytest.mark.parametrize(("alone", "other"), [("Train", "test"), ("val", "train")])
+def test_one_split_alone_is_refused_with_the_path_to_name(alone, other, tmp_path):
+    write_images(tmp_path / alone)
+    with pytest.raises(DataError) as error:
+        find_splits(tmp_path)
+    assert f"name {tmp_path / alone} to use it by itself, or give {other} some" in message(error)
 
 
 def test_a_train_is_a_thing_too(tmp_path):
@@ -99,6 +148,66 @@ def test_links_that_loop_are_read_once(tmp_path):
     assert found.class_names == ("cat", "dog") and len(found.files) == 8
     assert set(reasons(found, tmp_path)) == {"cat/again", "cat/up", "a_link"}
     assert sorted(os.path.realpath(f) for f in list_heap(tmp_path).files) == sorted(map(str, found.files))
+
+
+UP = "a link to a folder above"
+
+
+def test_no_link_leads_above_what_was_named(tmp_path):
+    phone, shop = tmp_path / "phone", tmp_path / "shop"
+    write_images(tmp_path, classes=("beside",))
+    write_images(phone, classes=("may",))
+    write_images(shop)
+    for link, to in (("phone/up", ".."), ("phone/may/all", "/"), ("shop/cat/up", "../.."), ("shop/u", ".")):
+        (tmp_path / link).symlink_to(to, target_is_directory=True)
+    heap, classes = list_heap(phone), list_classes(shop)
+    assert names(heap, phone) == [f"may/{number}.png" for number in range(4)]
+    assert reasons(heap, phone) == {"up": UP, "may/all": UP}
+    assert classes.class_names == ("cat", "dog") and len(classes.files) == 8
+    assert reasons(classes, shop) == {"cat/up": UP, "u": UP}
+
+
+def test_a_link_out_of_the_folder_leads_no_further_up(tmp_path):
+    write_images(tmp_path / "store", classes=("birds", "others"))
+    write_images(tmp_path / "own", classes=("may",))
+    (tmp_path / "store" / "birds" / "up").symlink_to(tmp_path / "store", target_is_directory=True)
+    (tmp_path / "own" / "bird").symlink_to(tmp_path / "store" / "birds", target_is_directory=True)
+    found = list_heap(tmp_path / "own")
+    assert len(found.files) == 8 and reasons(found, tmp_path / "own") == {"bird/up": UP}
+
+
+def test_a_split_that_links_to_a_folder_above_is_none(tmp_path):
+    write_images(tmp_path / "own" / "train")
+    (tmp_path / "own" / "test").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(DataError, match="found them in train alone"):
+        find_splits(tmp_path / "own")
+
+
+@pytest.mark.parametrize("read", [list_heap, list_classes])
+def test_a_hidden_folder_is_read_through_a_link_to_it(read, tmp_path):
+    write_images(tmp_path, classes=(".store", "cat"))
+    (tmp_path / "pics").symlink_to(".store", target_is_directory=True)
+    found = read(tmp_path)
+    assert len(found.files) == 8 and reasons(found, tmp_path) == {".store": "hidden or a system's"}
+
+
+@pytest.mark.parametrize("closed", ["dog", "cat/in", "cat/0.png"])
+def test_what_may_be_listed_but_not_entered_is_unreadable(closed, tmp_path, monkeypatch):
+    write_images(tmp_path, classes=("cat", "cow", "dog"))
+    write_images(tmp_path / "cat", classes=("in",))
+    stat = os.stat
+
+    def refusing(path, **options):
+        if str(path) == str(tmp_path / closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    for read in (list_heap, list_classes):
+        found = read(tmp_path)
+        assert reasons(found, tmp_path) == {closed: "unreadable"}
+        assert len(found.files) == (15 if closed == "cat/0.png" else 12)
+    assert find_splits(tmp_path) is None
 
 
 def test_a_link_into_another_class_moves_no_picture_there(tmp_path):

@@ -3,12 +3,13 @@
 import faiss
 import numpy as np
 import pytest
+import torch
 from data_makers import message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igan_lib.errors import ConfigError, DataError
-from igan_lib.retrieval.bits import as_words, binarize, counts, hamming, pack
+from igan_lib.retrieval.bits import as_bytes, as_words, binarize, counts, hamming, pack
 from igan_lib.retrieval.index import HashIndex
 from igan_lib.retrieval.protocols import evaluate_retrieval
 
@@ -22,7 +23,7 @@ def test_floats_of_0_and_1_are_refused_and_the_remedies_are_right(use):
     bits = bits_of(5)
     with pytest.raises(DataError) as error:
         use(bits.astype(np.float32))
-    assert "0 and 1 alone" in message(error)
+    assert "found 0 to 1 alone" in message(error)
     assert np.array_equal(binarize(2.0 * bits - 1), bits) and np.array_equal(pack(bits), pack(2.0 * bits - 1 >= 0))
 
 
@@ -31,9 +32,25 @@ def test_codes_that_hold_0_or_1_among_others_stay_codes(u):
     assert np.array_equal(binarize(u), u >= 0)
 
 
+@pytest.mark.parametrize("shape", [(100, 64), (2, 16), (1, 64)])
+@pytest.mark.parametrize("use", [binarize, lambda u: hamming(u, u), lambda u: HashIndex(u.shape[1]).add(u)])
+def test_codes_of_a_sigmoid_or_a_relu_are_refused_and_the_remedies_are_right(shape, use):
+    u = np.random.default_rng(0).random(shape)
+    for unsigned in (u, np.maximum(20 * u - 10, 0), torch.from_numpy(u).bfloat16()):
+        with pytest.raises(DataError) as error:
+            use(unsigned)
+        assert "subtract what parts the bits" in message(error)
+    assert np.array_equal(binarize(u - 0.5), u >= 0.5) and np.array_equal(pack(u >= 0.5), pack(binarize(u - 0.5)))
+
+
+@pytest.mark.parametrize("u", [np.ones((9, 64)), np.full((9, 64), 0.3), np.array([[0.2] * 8, [0.9] * 8] * 50)])
+def test_codes_that_a_network_may_make_without_a_sign_stay_codes(u):
+    assert binarize(u).all()
+
+
 def test_map_of_floats_of_0_and_1_is_refused():
     u, y = bits_of(6).astype(float), np.arange(6) % 2
-    with pytest.raises(DataError, match="0 and 1 alone"):
+    with pytest.raises(DataError, match="found 0 to 1 alone"):
         evaluate_retrieval(u, y, u, y)
 
 
@@ -59,24 +76,67 @@ def test_bits_that_nobody_packed_are_refused():
     assert "pack()" in message(error)
 
 
-@pytest.mark.parametrize("length", [8, 32])
-def test_short_packed_codes_do_not_enter_a_longer_index(length):
-    index = HashIndex(64)
+SHORTER = [(short, long) for long in (16, 32, 40, 64, 128) for short in range(max(8, long - 56), long, 8)]
+
+
+@pytest.mark.parametrize(("length", "of_index"), SHORTER)
+def test_short_packed_codes_do_not_enter_a_longer_index(length, of_index):
+    index = HashIndex(of_index)
     with pytest.raises(DataError) as error:
-        index.add(pack(bits_of(3, length)))
-    assert "codes of 64 bits, found 32" in message(error) and len(index) == 0
-    with pytest.raises(DataError, match=f"codes of 64 bits, found {length}:"):
-        index.add(np.packbits(bits_of(3, length), axis=1, bitorder="little"))
+        index.add(pack(bits_of(9, length)))
+    assert f"codes of {of_index} bits, found {length} at most" in message(error) and len(index) == 0
+    with pytest.raises(DataError, match=f"codes of {of_index} bits, found {length}:"):
+        index.add(np.packbits(bits_of(9, length), axis=1, bitorder="little"))
+    index.add(pack(bits_of(9, of_index)))
+    with pytest.raises(DataError, match="at most"):
+        index.search(pack(bits_of(9, length)), 1)
+
+
+@pytest.mark.parametrize(("length", "other"), SHORTER)
+def test_packed_codes_of_two_lengths_have_no_distance(length, other):
+    labels = np.arange(9) % 2
+    short, long = pack(bits_of(9, length)), pack(bits_of(9, other))
+    for a, b, found in ((short, long, (length, other)), (long, short, (other, length))):
+        for use in (lambda a, b: hamming(a, b), lambda a, b: counts(a, labels, b, labels)):
+            with pytest.raises(DataError) as error:
+                use(a, b)
+            assert f"found {found[0]} and {found[1]} bits at most" in message(error)
+
+
+def test_one_code_is_short_where_half_a_word_is_empty():
+    with pytest.raises(DataError, match="found 32 at most"):
+        HashIndex(64).add(pack(bits_of(1, 32)))
+    HashIndex(64).add(pack(bits_of(1, 40)))  # no proof: one code in 16 million
+    with pytest.raises(DataError, match="found 32 and 64 bits at most"):
+        hamming(pack(bits_of(1, 32)), pack(bits_of(9)))
 
 
 def test_long_codes_with_some_empty_ends_are_codes():
-    bits = bits_of(3)
-    bits[0, 32:] = False
-    bits[:, 40:] = False
+    bits, whole = bits_of(9), bits_of(9, seed=1)
+    bits[:8, 32:] = False
+    alike = np.repeat(bits_of(1), 50, axis=0)  # of one class
+    alike[:, 56:] = False
     index = HashIndex(64)
-    index.add(pack(bits))
-    index.add(pack(np.zeros((1, 64), bool)))
-    assert len(index) == 4
+    for some in (bits, alike, np.zeros((9, 64), bool)):
+        index.add(pack(some))
+        index.search(pack(some), 1)
+        assert np.array_equal(hamming(pack(some), pack(whole)), hamming(2.0 * some - 1, 2.0 * whole - 1))
+    assert len(index) == 68
+
+
+def test_codes_that_do_end_in_zeros_enter_as_u_and_as_bytes():
+    bits, whole, labels = bits_of(50), pack(bits_of(50, seed=1)), np.arange(50) % 2
+    bits[:, 56:] = False
+    as_u, packed = 2.0 * bits - 1, pack(bits)
+    with pytest.raises(DataError) as error:
+        HashIndex(64).add(packed)
+    assert "as_bytes(codes)[:, :8]" in message(error)
+    index = HashIndex(64)
+    for codes in (as_u, as_bytes(packed)[:, :8]):
+        index.add(codes)
+        assert (index.search(codes, 1)[1] == 0).all()
+    assert np.array_equal(hamming(as_bytes(packed), as_bytes(whole)), hamming(as_u, as_bytes(whole)))
+    counts(packed, labels, packed, labels, exclude_self=True)  # both sides end alike
 
 
 def test_automatic_ids_do_not_wrap():
@@ -128,7 +188,7 @@ def test_saving_where_nothing_can_be_written_is_a_sentence(tmp_path):
     folder.mkdir()
     (folder / "inside").touch()
     (tmp_path / "file").touch()
-    for path in (folder, tmp_path / "file" / "below"):
+    for path in (folder, tmp_path / "file" / "below", ".", tmp_path / ("x" * 300), "/proc/x", tmp_path / "a\0b"):
         with pytest.raises(DataError) as error:
             index.save(path)
         assert str(path) in message(error)

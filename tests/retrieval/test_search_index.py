@@ -1,5 +1,8 @@
 """The index finds what a sort of all distances finds, with the user's ids, before and after a trip through a file."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -149,11 +152,12 @@ def test_a_save_that_fails_leaves_the_old_file_alone(tmp_path, monkeypatch):
     filled().save(path)
     before = path.read_bytes()
 
-    def full(*_, **__):
-        raise OSError("no space")
+    def full(file, **_):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(search_index.np, "savez", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(DataError, match=r"can't be \(No space left on device\): name another, or make room\.$"):
         filled(size=10).save(path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
@@ -172,6 +176,8 @@ def test_packed_codes_with_bits_beyond_the_length_are_refused():
     index.add(pack(codes(3, 40) > 0))
     with pytest.raises(DataError, match="codes of 40 bits, found 64: "):
         index.add(pack(np.ones((1, 48), bool)))
+    with pytest.raises(DataError, match="codes of 40 bits, found 128: "):
+        index.add(pack(codes(9, 104) > 0))
 
 
 @pytest.mark.parametrize("kind", KINDS)
