@@ -210,6 +210,19 @@ def test_the_part_of_svhn_in_words():
     assert "L_1 gives {:.1f} back ({:.1f} to {:.1f})".format(*given) in text
     assert f"the reconstruction loss gives {given[0]:.1f} back" in README
     assert "together are worth {:.1f} points ({:.1f} to {:.1f})".format(*both) in text and both[1] < 0 < both[2]
+    three, four, five = "L_c+L_s+L_h", "L_c+L_s+L_h+L_a", "L_c+L_s+L_h+L_a+L_1"
+    plain = "table4-no-batch-norm"
+    adds = [paired(plain, row, base, pair) for row, base in ((four, three), (five, four), (five, three))]
+    l_a, l_1, together = ("{:.1f} ({:.1f} to {:.1f})".format(*found) for found in adds)
+    assert f"$L_a$ adds {l_a.replace(' ', ' points ', 1)} and $L_1$ adds {l_1}" in text
+    assert f"together add {together}, in each of the five seeds" in text
+    assert f"without batch norm the two add {together.replace(' ', ' points there ', 1)}" in README
+    start = mean("table4", three, "svhn7k->mnist")
+    assert f"they add {both[0]:.1f}, but from a higher start: {start:.1f}" in text
+    others = [
+        paired(name, five, three, of) for name in ("table4", plain) for of in (("mnist", "usps"), ("usps", "mnist"))
+    ]
+    assert adds[2][0] > max(both[0], *(found[0] for found in others))
 
 
 def test_retrieval_in_words():
