@@ -21,7 +21,7 @@ from igan_lib.errors import ConfigError, DataError
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated
 from igan_lib.experiment.methods import build
 from igan_lib.files import atomic_path, write_text
-from igan_lib.photos.label_free import CHOOSES, NAMES, best, measure
+from igan_lib.photos.label_free import CHOOSES, NAMES, best, collapsed, measure
 from igan_lib.photos.page import write_page
 from igan_lib.photos.settings import PhotoSettings, photo_settings
 from igan_lib.photos.store import FeatureStore
@@ -57,7 +57,9 @@ class Adapted:
         values = ", ".join(f"{found[CHOOSES]:.3f} of seed {seed}" for seed, found in self.measures.items())
         highest = [seed for seed, found in self.measures.items() if found[CHOOSES] == self.measures[self.seed][CHOOSES]]
         whose = "the first of those whose" if len(highest) > 1 else "whose"
-        why = f"Kept seed {self.seed}, {whose} {NAMES[CHOOSES]} is the highest: {values}."
+        gone = collapsed(self.measures)
+        among = f" among those that tell classes apart (not {', '.join(map(str, gone))})" if gone else ""
+        why = f"Kept seed {self.seed}, {whose} {NAMES[CHOOSES]} is the highest{among}: {values}."
         return why if len(self.measures) > 1 else ""
 
     @property

@@ -1,5 +1,6 @@
 """How well each measure without labels told the accuracy, in the runs of `benchmarks/label_free.py`: notebook 10."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
+from igan_lib.checkout import ROOT
 from igan_lib.photos.label_free import NAMES
 from igan_lib.plots.style import CLASS_COLOURS, WIDTH, new_figure
 
+_NARROW = re.compile(r"(agreement with|soft|mean|mutual) ")  # where the name of a measure is cut in two lines
 GROUP = ["pair", "backbone", "profile", "method", "setting"]
 
 
-def read_runs(results: Path | str) -> pd.DataFrame:
-    """The rows of `results`/label_free.csv."""
-    return pd.read_csv(Path(results) / "label_free.csv")
+def read_runs(file: Path = ROOT / "results" / "label_free.csv") -> pd.DataFrame:
+    """The rows of the project's runs."""
+    return pd.read_csv(file)
 
 
 def rank_correlation(values: pd.Series, accuracy: pd.Series) -> float:
@@ -76,7 +79,7 @@ def draw_how_well(runs: pd.DataFrame) -> Figure:
         for colour, (pair, of_pair) in zip(CLASS_COLOURS, means.groupby("pair", sort=False), strict=False):
             label = pair.replace("-", " → ")
             ax.plot(of_pair[name], of_pair["accuracy"], "o", color=colour, markersize=4, alpha=0.8, label=label)
-        ax.set_xlabel(words.replace("agreement with ", "agreement with\n").replace("soft ", "soft\n"), fontsize=9)
+        ax.set_xlabel(_NARROW.sub(r"\1\n", words, count=1), fontsize=9)
     axes[0].set_ylabel("accuracy on the target, %")
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="upper center", ncols=4, frameon=False, fontsize=9)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     return fig

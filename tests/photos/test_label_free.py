@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from igan_lib.photos import label_free
 from igan_lib.photos.label_free import (
     best,
+    collapsed,
     mean_confidence,
     measure,
     mutual_information,
@@ -143,5 +144,18 @@ def test_two_images_are_enough():
 
 def test_the_best_seed_has_the_highest_measure_and_of_equal_ones_is_the_first():
     measures = {4: {"density": 1.0, "confidence": 3.0}, 2: {"density": 2.0, "confidence": 3.0}}
+    measures = {seed: found | {"information": 1.0} for seed, found in measures.items()}
     assert best(measures, "density") == 2 and best(measures, "confidence") == 4
     assert label_free.CHOOSES in label_free.NAMES
+
+
+@pytest.mark.parametrize("by", ["density", "neighbours"])
+def test_a_network_that_calls_everything_one_class_is_not_the_best(by):
+    x = outputs(60, 6, 0)
+    good = torch.softmax(8 * x[:, :4], 1)
+    one = torch.softmax(torch.tensor([9.0, 0, 0, 0], dtype=x.dtype) + 0.1 * x[:, :4], 1)
+    found = measure({0: one, 1: good}, x)
+    assert found[0][by] > found[1][by]  # or there is nothing to guard against
+    assert collapsed(found) == [0] and best(found, by) == 1
+    assert best({0: found[0]}, by) == 0  # a single one is kept, whatever it does
+    assert collapsed({0: {"information": -1e-9}, 1: {"information": -1e-8}}) == [1]

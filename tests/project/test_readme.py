@@ -13,9 +13,11 @@ from scipy import stats
 from igan_lib.checkout import ROOT
 from igan_lib.cli import _parser
 from igan_lib.experiment.presets import preset
+from igan_lib.photos.label_free import CHOOSES, NAMES
 from igan_lib.reproduction.opened import open_study
 from igan_lib.reproduction.results import frame, read_results, values
 from igan_lib.reproduction.studies import OFFICE_RECOGNITION, STUDIES
+from tools import label_free_views
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"\]\(([^)#]+)\)", README)
@@ -227,6 +229,25 @@ def test_the_part_of_svhn_in_words():
         paired(name, five, three, of) for name in ("table4", plain) for of in (("mnist", "usps"), ("usps", "mnist"))
     ]
     assert adds[2][0] > max(both[0], *(found[0] for found in others))
+
+
+def test_the_measures_without_labels_in_words():
+    runs = label_free_views.read_runs()
+    table = label_free_views.how_well(runs)
+    chosen, others, density = (table.loc[NAMES[name]] for name in (CHOOSES, "seeds", "density"))
+    text = " ".join((ROOT / "docs" / "photographs.md").read_text(encoding="utf-8").split())
+    assert f"Over {runs.groupby(label_free_views.GROUP).ngroups} settings of {runs['method'].nunique()} methods" in (
+        text.replace("five methods", "5 methods")
+    )
+    assert runs["pair"].nunique() == 3 and (runs.groupby(label_free_views.GROUP).size() == 3).all()
+    assert f"of {chosen['over settings']:.2f} between settings and of {chosen['over seeds']:.2f} between seeds" in text
+    for column in ("over settings", "over seeds", "best seed chosen"):
+        assert chosen[column] == table[column].max()
+    often, by_lot = chosen["best seed chosen"], table.loc["by lot", "best seed chosen"]
+    assert f"in {often:.0f} % of the settings, where a seed drawn by lot is so in {by_lot:.0f} %" in text
+    assert f"three in {often:.0f} % of our trials; a lot would find it in {by_lot:.0f} %" in README
+    assert f"gained {chosen['over the mean seed']:.1f} points of the {chosen['with labels']:.1f} that" in text
+    assert f"gained more, {others['over the mean seed']:.1f} points" in text and density["over the mean seed"] < 0
 
 
 def test_retrieval_in_words():
