@@ -244,8 +244,8 @@ def test_the_measures_without_labels_in_words():
     for column in ("over settings", "over seeds", "best seed chosen"):
         assert chosen[column] == table[column].max()
     often, by_lot = chosen["best seed chosen"], table.loc["by lot", "best seed chosen"]
-    assert f"in {often:.0f} % of the settings, where a seed drawn by lot is so in {by_lot:.0f} %" in text
-    assert f"three in {often:.0f} % of our trials; a lot would find it in {by_lot:.0f} %" in README
+    assert f"in {often:.0f} % of the settings, where chance alone gives {by_lot:.0f} %" in text
+    assert f"three in {often:.0f} % of our trials, where chance alone gives {by_lot:.0f} %" in README
     assert f"gained {chosen['over the mean seed']:.1f} points of the {chosen['with labels']:.1f} that" in text
     assert f"gained more, {others['over the mean seed']:.1f} points" in text and density["over the mean seed"] < 0
 
