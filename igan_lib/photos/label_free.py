@@ -107,4 +107,5 @@ def collapsed(measures: Mapping[int, Mapping[str, float]]) -> list[int]:
 
 def best(measures: Mapping[int, Mapping[str, float]], by: str = CHOOSES) -> int:
     """The seed whose measure `by` is the highest, the first of equal ones; none that has `collapsed`."""
-    return max((seed for seed in measures if seed not in collapsed(measures)), key=lambda seed: measures[seed][by])
+    gone = collapsed(measures)
+    return max((seed for seed in measures if seed not in gone), key=lambda seed: measures[seed][by])

@@ -69,7 +69,8 @@ def test_what_lies_beside_the_splits_is_named(tmp_path):
     for split in ("train", "test", "val", "notes"):
         write_images(tmp_path / split)
     with pytest.warns(DataWarning, match=r"2 beside train and test \(notes, val\)"):
-        load_domain(f"folder:{tmp_path}")
+        domain = load_domain(f"folder:{tmp_path}")
+    assert (len(domain.train.labels), len(domain.test.labels)) == (8, 8)  # and nothing of them is read
 
 
 def test_the_plain_name_counts_first(tmp_path):

@@ -13,7 +13,7 @@ from scipy import stats
 from igan_lib.checkout import ROOT
 from igan_lib.cli import _parser
 from igan_lib.experiment.presets import preset
-from igan_lib.photos.label_free import CHOOSES, NAMES
+from igan_lib.photos.label_free import CHOOSES, NAMES, best
 from igan_lib.reproduction.opened import open_study
 from igan_lib.reproduction.results import frame, read_results, values
 from igan_lib.reproduction.studies import OFFICE_RECOGNITION, STUDIES
@@ -222,6 +222,9 @@ def test_the_part_of_svhn_in_words():
     l_a, l_1, together = ("{:.1f} ({:.1f} to {:.1f})".format(*found) for found in adds)
     assert f"$L_a$ adds {l_a.replace(' ', ' points ', 1)} and $L_1$ adds {l_1}" in text
     assert f"together add {together}, in each of the five seeds" in text
+    opened = open_study(plain)
+    by_row = [opened.study.cell(opened.runs, opened.study.row(row), pair, "cpu").values for row in (five, three)]
+    assert len(by_row[0]) == 5 and all(by_row[0][seed] > by_row[1][seed] for seed in by_row[0])
     assert f"without batch norm the two add {together.replace(' ', ' points there ', 1)}" in README
     start = mean("table4", three, "svhn7k->mnist")
     assert f"they add {both[0]:.1f}, but from a higher start: {start:.1f}" in text
@@ -241,6 +244,8 @@ def test_the_measures_without_labels_in_words():
     )
     assert runs["pair"].nunique() == 3 and (runs.groupby(label_free_views.GROUP).size() == 3).all()
     assert f"of {chosen['over settings']:.2f} between settings and of {chosen['over seeds']:.2f} between seeds" in text
+    for _, group in runs.groupby(label_free_views.GROUP):  # what `adapt` would choose is what the table counts
+        assert best(group.set_index("seed")[[*NAMES]].T.to_dict()) == group.loc[group[CHOOSES].idxmax(), "seed"]
     for column in ("over settings", "over seeds", "best seed chosen"):
         assert chosen[column] == table[column].max()
     often, by_lot = chosen["best seed chosen"], table.loc["by lot", "best seed chosen"]
