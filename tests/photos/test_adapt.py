@@ -181,6 +181,7 @@ def test_pictures_that_are_there_twice_do_not_make_new_ones_look_unlike(folders,
     trained = Trained.load(tmp_path / "out")
     x, _, _ = trained.store().features(sorted(phone.rglob("*.png")), what="again", progress=False)
     assert trained.unlike(x) == 0
+    assert len(trained.reference) == 24 and len(x) == 48
 
 
 def test_what_a_user_keeps_beside_the_outputs_stays(folders, tmp_path):

@@ -1,5 +1,6 @@
 """Features picture by picture: those of a plain pass, each computed once, whatever was killed or damaged."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -64,6 +65,9 @@ def test_a_known_file_is_not_read_again_and_a_changed_one_is(files, tmp_path, mo
     assert torch.equal(again[unchanged], first[unchanged]) and not torch.equal(again[5], first[5])
     features_of(store, files)
     assert len(read) == 28
+    os.utime(files[7], ns=(1, 1))  # as long as before, and written at another time
+    features_of(store, files)
+    assert read[28:] == [files[7]]
 
 
 def test_a_killed_extraction_goes_on_where_it_was(files, tmp_path, monkeypatch):
