@@ -20,7 +20,7 @@ from typing import Any
 
 from igan_lib.checkout import IS_CHECKOUT, ROOT
 from igan_lib.errors import ConfigError, DataWarning, IganError, Interrupted, NotebookError, TrainingError
-from igan_lib.photos.commands import add_commands
+from igan_lib.photos.commands import add_commands, given_once
 
 # As in `studies.STUDIES`, which loads pandas: help comes at once.
 TABLES = "table1, table2, table3, table3-cross, igan-plus, igan-plus-retrieval, backbones, backbones-retrieval, "
@@ -148,10 +148,8 @@ def _configs(arguments: argparse.Namespace) -> list[Any]:
     from igan_lib.experiment.presets import preset
 
     named = {name: getattr(arguments, name) for name in ("source", "target", "profile", "method")}
-    keys = [key for key, _ in arguments.set]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise ConfigError(f"Expected each key once after --set, found {', '.join(twice)} twice: leave one out.")
-    return [preset(seed=seed, **named, **dict(arguments.set)) for seed in arguments.seed]
+    replaced = given_once(arguments.set)
+    return [preset(seed=seed, **named, **replaced) for seed in arguments.seed]
 
 
 def _assignment(text: str) -> tuple[str, Any]:

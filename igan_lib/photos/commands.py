@@ -41,6 +41,14 @@ def add_commands(command: Command, assignment: Callable[[str], tuple[str, Any]])
         used.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
 
 
+def given_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What --set was given, by key. ConfigError: a key twice."""
+    keys = [key for key, _ in pairs]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise ConfigError(f"Expected each key once after --set, found {', '.join(twice)} twice: leave one out.")
+    return dict(pairs)
+
+
 def _adapt(arguments: argparse.Namespace) -> None:
     from igan_lib.photos.adapt import SURE, adapt
     from igan_lib.photos.label_free import NAMES
@@ -48,13 +56,11 @@ def _adapt(arguments: argparse.Namespace) -> None:
 
     taken = {name: getattr(arguments, name) for name in ("method", "seed", "seeds", "device", "download", "force")}
     taken |= {"backbone": arguments.backbone or default_backbone()}
-    named = [key for key, _ in arguments.set]
-    for key in named:
-        if key in {*inspect.signature(adapt).parameters, "n_classes"}:
-            raise ConfigError(f"Expected a setting after --set, found {key}: use an option (adapt --help), or none.")
-        if named.count(key) > 1:
-            raise ConfigError(f"Expected each key once after --set, found {key} twice: keep one.")
-    taken |= dict(arguments.set)
+    replaced = given_once(arguments.set)
+    if taken_otherwise := sorted(replaced.keys() & {*inspect.signature(adapt).parameters, "n_classes"}):
+        found = ", ".join(taken_otherwise)
+        raise ConfigError(f"Expected settings after --set, found {found}: use an option (adapt --help), or none.")
+    taken |= replaced
     out = arguments.out
     adapted = adapt(arguments.labelled, arguments.unlabelled, out, progress=not arguments.quiet, **taken)
     for note in adapted.notes:
