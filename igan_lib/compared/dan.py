@@ -1,11 +1,12 @@
 r"""DAN (Long et al. 2015): the domains' last layers get the same distribution, by the maximum mean discrepancy.
 
 No second network: a kernel says how unlike two samples are, and the encoder lowers that beside the source's loss.
-Several kernels of different widths stand for the best one, which nobody knows.
+Several kernels of different widths, whose mean counts, stand for the best one, which nobody knows.
 
 Published (`thuml/DAN`): on fc7 and fc8 of AlexNet at weight 1 each, five Gaussian kernels whose widths double, around
 the mean squared distance of the batch; an estimate in linear time from random pairs; SGD. Here: on the code and on the
-logits at weight 1 each, and the estimate of all pairs, since that of B / 2 pairs is noise at B = 100.
+logits at weight 1 each, and the estimate of all pairs, since that of B / 2 pairs is noise at B = 100. `tllib` sums its
+five kernels, which makes a weight five times as large; the paper asks for weights of the kernels that sum to 1.
 """
 
 import torch

@@ -4,9 +4,9 @@ What both tasks need stays in the code: the source's classes, and what target im
 damaged image and has to give back the whole one, so that it can't copy.
 
 Published (`ghif/drcn`): target images with half their pixels zeroed and shifted and turned at random; an epoch of
-reconstruction, then one of classification, by turns; Adam at 3e-4, 50 epochs; 1,024 units before the decoder. The paper
-has one objective instead, with $\lambda$ from 0.4 to 0.7. Here: the paper's objective in each step, $\lambda$ = 0.7,
-the code of d bits before the decoder, IGAN's generator as decoder, and no shifts, which no method gets here.
+reconstruction, then one of classification, by turns; Adam at 3e-4, 50 epochs; 1,024 units before the decoder. Another
+public writing (`pmirallesr/DRCN-Torch`) has both in each step, with $\lambda$ = 0.7. So it is here, with the code of d
+bits before the decoder, IGAN's generator as decoder, and no shifts, which no method gets here.
 """
 
 import torch

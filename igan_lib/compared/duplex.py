@@ -22,17 +22,19 @@ from igan_lib.method.config import IGANConfig
 from igan_lib.method.hash_method import detached
 
 PHASE_1 = 20_000 / 200_000  # share of the steps before the classifier sees drawn images
-SURVIVES, ALONE = 0.99, 0.992  # the probabilities that make a pseudo-label
+THRESHOLDS = 0.99, 0.992  # the probabilities that make a pseudo-label
 
 
-def duplex_labels(logits: Tensor, drawn_logits: Tensor) -> Tensor:
+def duplex_labels(logits: Tensor, drawn_logits: Tensor, thresholds: tuple[float, float] = THRESHOLDS) -> Tensor:
     """Pseudo-labels of B target images, -1 for none, from B x N logits of them and of their source-like drawings.
 
-    p > `SURVIVES` and the same class for the drawing; p > `ALONE` alone where those are fewer than half.
+    p above the first threshold and the same class for the drawing; p above the second alone where those are fewer than
+    half.
     """
+    survives, alone = thresholds
     confidence, label = logits.detach().softmax(1).max(1)
-    chosen = (confidence > SURVIVES) & (drawn_logits.detach().argmax(1) == label)
-    chosen = torch.where(chosen.float().mean() < 0.5, confidence > ALONE, chosen)
+    chosen = (confidence > survives) & (drawn_logits.detach().argmax(1) == label)
+    chosen = torch.where(chosen.float().mean() < 0.5, confidence > alone, chosen)
     return torch.where(chosen, label, L.NO_LABEL)
 
 
@@ -40,14 +42,14 @@ class Duplex(Adaptation):
     r"""E, C and one conditioned G against D^s and D^t, each with N + 1 classes; arguments as `Adaptation`.
 
     $$L_D = \ell(D^s(x^s), y^s) + \ell_T(D^t(x^t), \hat y^t) + \ell(D^t(x^{st}), f) + \ell(D^s(x^{ts}), f)$$
-    $$L = L_a + 0.2\, \ell(C(u^s), y^s) + 0.15\, \ell_T(C(u^t), \hat y^t) + 10\, L_r + L_x, \qquad
+    $$L = w L_a + 0.2\, \ell(C(u^s), y^s) + 0.15\, \ell_T(C(u^t), \hat y^t) + 10\, L_r + L_x, \qquad
       L_a = \ell(D^t(x^{st}), y^s) + \ell_T(D^s(x^{ts}), \hat y^t)$$
     $$L_r = \mathrm{MSE}(x^{ss}, x^s) + \mathrm{MSE}(x^{tt}, x^t), \qquad
       L_x = 0.2\, \ell(C(E(x^{st})), y^s) + 0.15\, \ell_T(C(E(x^{ts})), \hat y^t)$$
 
     $\ell$ is the cross-entropy, $\ell_T$ that of the B_T target images with a pseudo-label (`duplex_labels`), f the
     class "drawn", $x^{st} = G(u^s, t)$ and so on, all B x shape. $L_x$ is on after phase 1. Keywords: the weights, as
-    published.
+    published, where w = 1, and the thresholds.
     """
 
     def __init__(
@@ -60,8 +62,11 @@ class Duplex(Adaptation):
         of_source: float = 0.2,
         of_target: float = 0.15,
         reconstruction: float = 10.0,
+        adversarial: float = 1.0,
+        thresholds: tuple[float, float] = THRESHOLDS,
     ) -> None:
         super().__init__(config, shape, n_classes, backbone)
+        self.adversarial, self.thresholds = adversarial, thresholds
         self.of_source, self.of_target, self.reconstruction = of_source, of_target, reconstruction
         self.g_s, self.g_t = build_generators(self.shape, config.code_length, config.generator_width, "one")
         self.d_s, self.d_t = (build_discriminator(self.shape, n_classes, config.discriminator_width) for _ in range(2))
@@ -78,12 +83,10 @@ class Duplex(Adaptation):
         x_s, x_t = self.inputs(x_s), self.inputs(x_t)
         u_s, u_t = self.inner(x_s), self.inner(x_t)
         x_s, x_t = x_s.detach(), x_t.detach()
-        # Both domains' codes in one pass, as in IGAN, so that batch norm can't hide which domain a code came from.
-        x_ss, x_ts = self.g_s(torch.cat([u_s, u_t])).split([len(u_s), len(u_t)])
-        x_st, x_tt = self.g_t(torch.cat([u_s, u_t])).split([len(u_s), len(u_t)])
+        x_ss, x_ts, x_st, x_tt = self._draw(u_s, u_t)
         logits_s, logits_t = self.net.classifier(u_s), self.net.classifier(u_t)
         drawn_s, drawn_t = (self.net.classifier(self.inner(x)) for x in (x_st, x_ts))
-        pseudo_t = duplex_labels(logits_t, drawn_t)
+        pseudo_t = duplex_labels(logits_t, drawn_t, self.thresholds)
         losses = self._train_discriminators(x_s, y_s, x_ts.detach(), x_t, pseudo_t, x_st.detach())
         losses["L_c"] = F.cross_entropy(logits_s, y_s)
         losses["L_T"] = selected_loss(logits_t, pseudo_t)
@@ -92,10 +95,16 @@ class Duplex(Adaptation):
             drawn_t, pseudo_t
         )
         losses["L_a"] = F.cross_entropy(self.d_t(x_st), y_s) + selected_loss(self.d_s(x_ts), pseudo_t)
-        total = losses["L_a"] + self.of_source * losses["L_c"] + self.of_target * losses["L_T"]
+        total = self.of_source * losses["L_c"] + self.of_target * losses["L_T"] + self.adversarial * losses["L_a"]
         total = total + self.reconstruction * losses["L_r"] + (self.progress >= PHASE_1) * losses["L_x"]
         self._descend(total, "encoder", "classifier", "generator")
         return detached(losses | {"confident": (pseudo_t != L.NO_LABEL).float().mean()})
+
+    def _draw(self, u_s: Tensor, u_t: Tensor) -> tuple[Tensor, ...]:
+        """x_ss, x_ts, x_st, x_tt in one pass: batch norm over one domain would take out what names that domain."""
+        both = torch.cat([u_s, u_t])
+        codes = [torch.cat([both, both.new_full((len(both), 1), g.domain)], dim=1) for g in (self.g_s, self.g_t)]
+        return self.g_s.generator(torch.cat(codes)).split([len(u_s), len(u_t)] * 2)
 
     def _train_discriminators(
         self, x_s: Tensor, y_s: Tensor, x_ts: Tensor, x_t: Tensor, pseudo_t: Tensor, x_st: Tensor

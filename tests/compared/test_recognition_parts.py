@@ -22,7 +22,7 @@ from igan_lib.compared.cdan import multilinear
 from igan_lib.compared.cogan import with_own_stem
 from igan_lib.compared.cycada import Translator
 from igan_lib.compared.dan import squared_mmd
-from igan_lib.compared.duplex import ALONE, SURVIVES, duplex_labels
+from igan_lib.compared.duplex import THRESHOLDS, duplex_labels
 from igan_lib.compared.mcc import class_confusion
 from igan_lib.compared.shot import cluster_labels, information_loss
 from igan_lib.experiment.methods import RECOGNITION
@@ -158,12 +158,30 @@ def logits_of(*probabilities):
 
 
 def test_pseudo_labels_of_duplex_survive_being_drawn():
-    between = (SURVIVES + ALONE) / 2
+    between = sum(THRESHOLDS) / 2
     logits = logits_of((between, 0), (between, 1), (0.999, 2), (0.98, 1))
     kept = logits_of((0.4, 0), (0.5, 1), (0.4, 0), (0.9, 1))
     assert duplex_labels(logits, kept).tolist() == [0, 1, -1, -1]  # two of four survive: half is enough
     lost = logits_of((0.4, 0), (0.5, 2), (0.4, 0), (0.9, 1))
     assert duplex_labels(logits, lost).tolist() == [-1, -1, 2, -1]  # one of four: the surer ones, however drawn
+    assert duplex_labels(logits, kept, (0.9, 0.9)).tolist() == [0, 1, -1, 1]
+    assert duplex_labels(logits, lost, (0.9, 0.9)).tolist() == [0, -1, -1, 1]
+
+
+@pytest.mark.parametrize("shape", [(12,), (1, 28, 28)])
+def test_duplex_draws_each_domain_in_its_own_style_while_it_trains(shape):
+    # A constant column is all that names the domain, and batch norm takes a constant out of a batch.
+    torch.manual_seed(0)
+    encoder = {"encoder": "mlp"} if len(shape) == 1 else {}
+    method = RECOGNITION["duplex"](IGANConfig(**encoder), shape, 3).train()
+    u_s, u_t = torch.rand(6, 64), torch.rand(6, 64)
+    x_ss, x_ts, x_st, x_tt = method._draw(u_s, u_t)
+    assert {tuple(x.shape) for x in (x_ss, x_ts, x_st, x_tt)} == {(6, *shape)}
+    assert (x_ss - x_st).abs().mean() > 0.01 and (x_ts - x_tt).abs().mean() > 0.01
+    method.eval()  # by running statistics a pass for each view is the same
+    views = [view(u) for u in (u_s, u_t) for view in (method.g_s, method.g_t)]
+    x_ss, x_ts, x_st, x_tt = method._draw(u_s, u_t)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(views, (x_ss, x_st, x_ts, x_tt), strict=True))
 
 
 def plain_clusters(u, p):
@@ -333,10 +351,16 @@ OWN = {
     "dan": {"mmd": 1.0},
     "adda": {"rate_share": 0.4},
     "cdan": {"adversarial": 1.0, "dropout": 0.5},
-    "mstn": {"adversarial": 0.1, "keep": 0.7},
+    "mstn": {"adversarial": 0.2, "keep": 0.7},
     "drcn": {"balance": 0.7, "damage": 0.5},
     "cogan": {"classes": 10.0, "pairs": 0.01, "noise": 100},
-    "duplex": {"of_source": 0.2, "of_target": 0.15, "reconstruction": 10.0},
+    "duplex": {
+        "of_source": 0.2,
+        "of_target": 0.15,
+        "reconstruction": 10.0,
+        "adversarial": 1.0,
+        "thresholds": (0.99, 0.992),
+    },
     "cycada": {"semantic": 1.0, "cycle": 1.0, "rate_share": 0.4},
     "i2i": {"weights": None},
     "mcc": {"confusion": 1.0, "temperature": 2.5},
