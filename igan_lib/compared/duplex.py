@@ -7,9 +7,13 @@ Published (a repository without a word on whose it is, very probably the authors
 200,000 more, of which the first tenth are without the classifier on drawn images (phase 1); Adam at 2e-4; a classifier
 on a code of 512; pseudo-labels for p > 0.99 and a class that survives being drawn, or p > 0.992 alone where those are
 fewer than half the batch, found in evaluation mode; the maximum of many looks at the test images. Here: the published
-weights, IGAN's code, generator and discriminators, the phases as shares of the steps, pseudo-labels from the passes of
-the step itself, this project's rates and cosine, and the last step.
+weights of the classes, IGAN's code, generator and discriminators, the phases as shares of the steps, pseudo-labels from
+the passes of the step itself, this project's rates and cosine, and the last step. With the published thresholds and
+weights the game runs empty and does harm, so those of `OF_IMAGES` and `OF_FEATURES` come from trials
+(docs/selection.md).
 """
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,10 +26,13 @@ from igan_lib.method.config import IGANConfig
 from igan_lib.method.hash_method import detached
 
 PHASE_1 = 20_000 / 200_000  # share of the steps before the classifier sees drawn images
-THRESHOLDS = 0.99, 0.992  # the probabilities that make a pseudo-label
+# The probabilities that make a pseudo-label, the weight of L_a and that of L_r.
+PUBLISHED: dict[str, Any] = {"thresholds": (0.99, 0.992), "adversarial": 1.0, "reconstruction": 10.0}
+OF_IMAGES: dict[str, Any] = {"thresholds": (0.9, 0.9), "adversarial": 0.02, "reconstruction": 0.1}
+OF_FEATURES: dict[str, Any] = OF_IMAGES | {"thresholds": (0.7, 0.7)}
 
 
-def duplex_labels(logits: Tensor, drawn_logits: Tensor, thresholds: tuple[float, float] = THRESHOLDS) -> Tensor:
+def duplex_labels(logits: Tensor, drawn_logits: Tensor, thresholds: tuple[float, float]) -> Tensor:
     """Pseudo-labels of B target images, -1 for none, from B x N logits of them and of their source-like drawings.
 
     p above the first threshold and the same class for the drawing; p above the second alone where those are fewer than
@@ -42,14 +49,14 @@ class Duplex(Adaptation):
     r"""E, C and one conditioned G against D^s and D^t, each with N + 1 classes; arguments as `Adaptation`.
 
     $$L_D = \ell(D^s(x^s), y^s) + \ell_T(D^t(x^t), \hat y^t) + \ell(D^t(x^{st}), f) + \ell(D^s(x^{ts}), f)$$
-    $$L = w L_a + 0.2\, \ell(C(u^s), y^s) + 0.15\, \ell_T(C(u^t), \hat y^t) + 10\, L_r + L_x, \qquad
+    $$L = w L_a + 0.2\, \ell(C(u^s), y^s) + 0.15\, \ell_T(C(u^t), \hat y^t) + w_r L_r + L_x, \qquad
       L_a = \ell(D^t(x^{st}), y^s) + \ell_T(D^s(x^{ts}), \hat y^t)$$
     $$L_r = \mathrm{MSE}(x^{ss}, x^s) + \mathrm{MSE}(x^{tt}, x^t), \qquad
       L_x = 0.2\, \ell(C(E(x^{st})), y^s) + 0.15\, \ell_T(C(E(x^{ts})), \hat y^t)$$
 
     $\ell$ is the cross-entropy, $\ell_T$ that of the B_T target images with a pseudo-label (`duplex_labels`), f the
-    class "drawn", $x^{st} = G(u^s, t)$ and so on, all B x shape. $L_x$ is on after phase 1. Keywords: the weights, as
-    published, where w = 1, and the thresholds.
+    class "drawn", $x^{st} = G(u^s, t)$ and so on, all B x shape. $L_x$ is on after phase 1. Keywords: the weights
+    of the classes, as published; `game`: thresholds, w and w_r; None: `OF_IMAGES` or `OF_FEATURES`.
     """
 
     def __init__(
@@ -61,13 +68,13 @@ class Duplex(Adaptation):
         *,
         of_source: float = 0.2,
         of_target: float = 0.15,
-        reconstruction: float = 10.0,
-        adversarial: float = 1.0,
-        thresholds: tuple[float, float] = THRESHOLDS,
+        game: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(config, shape, n_classes, backbone)
-        self.adversarial, self.thresholds = adversarial, thresholds
-        self.of_source, self.of_target, self.reconstruction = of_source, of_target, reconstruction
+        self.thresholds, self.adversarial, self.reconstruction = (
+            (game or (OF_FEATURES if len(self.shape) == 1 else OF_IMAGES))[name] for name in PUBLISHED
+        )
+        self.of_source, self.of_target = of_source, of_target
         self.g_s, self.g_t = build_generators(self.shape, config.code_length, config.generator_width, "one")
         self.d_s, self.d_t = (build_discriminator(self.shape, n_classes, config.discriminator_width) for _ in range(2))
         self.optimize("generator", self.g_s, self.g_t)

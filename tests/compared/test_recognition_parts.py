@@ -10,6 +10,7 @@ from method_makers import same_state
 from recognition_makers import NAMES, data_for, make, stripes
 from torch import nn
 
+from igan_lib.compared import duplex
 from igan_lib.compared.adaptation import (
     DomainDiscriminator,
     domain_loss,
@@ -22,7 +23,7 @@ from igan_lib.compared.cdan import multilinear
 from igan_lib.compared.cogan import with_own_stem
 from igan_lib.compared.cycada import Translator
 from igan_lib.compared.dan import squared_mmd
-from igan_lib.compared.duplex import THRESHOLDS, duplex_labels
+from igan_lib.compared.duplex import PUBLISHED, duplex_labels
 from igan_lib.compared.mcc import class_confusion
 from igan_lib.compared.shot import cluster_labels, information_loss
 from igan_lib.experiment.methods import RECOGNITION
@@ -158,12 +159,18 @@ def logits_of(*probabilities):
 
 
 def test_pseudo_labels_of_duplex_survive_being_drawn():
-    between = sum(THRESHOLDS) / 2
+    published = PUBLISHED["thresholds"]
+    between = sum(published) / 2
     logits = logits_of((between, 0), (between, 1), (0.999, 2), (0.98, 1))
     kept = logits_of((0.4, 0), (0.5, 1), (0.4, 0), (0.9, 1))
-    assert duplex_labels(logits, kept).tolist() == [0, 1, -1, -1]  # two of four survive: half is enough
+    assert duplex_labels(logits, kept, published).tolist() == [0, 1, -1, -1]  # two of four survive: half is enough
     lost = logits_of((0.4, 0), (0.5, 2), (0.4, 0), (0.9, 1))
-    assert duplex_labels(logits, lost).tolist() == [-1, -1, 2, -1]  # one of four: the surer ones, however drawn
+    assert duplex_labels(logits, lost, published).tolist() == [
+        -1,
+        -1,
+        2,
+        -1,
+    ]  # one of four: the surer ones, however drawn
     assert duplex_labels(logits, kept, (0.9, 0.9)).tolist() == [0, 1, -1, 1]
     assert duplex_labels(logits, lost, (0.9, 0.9)).tolist() == [0, -1, -1, 1]
 
@@ -349,18 +356,12 @@ def test_a_translated_image_is_an_image(size):
 OWN = {
     "dann": {"adversarial": 1.0},
     "dan": {"mmd": 1.0},
-    "adda": {"rate_share": 0.4},
+    "adda": {"rate_share": None},
     "cdan": {"adversarial": 1.0, "dropout": 0.5},
     "mstn": {"adversarial": 0.2, "keep": 0.7},
-    "drcn": {"balance": 0.7, "damage": 0.5},
-    "cogan": {"classes": 10.0, "pairs": 0.01, "noise": 100},
-    "duplex": {
-        "of_source": 0.2,
-        "of_target": 0.15,
-        "reconstruction": 10.0,
-        "adversarial": 1.0,
-        "thresholds": (0.99, 0.992),
-    },
+    "drcn": {"balance": None, "damage": 0.5},
+    "cogan": {"classes": 10.0, "pairs": 1.0, "noise": 100},
+    "duplex": {"of_source": 0.2, "of_target": 0.15, "game": None},
     "cycada": {"semantic": 1.0, "cycle": 1.0, "rate_share": 0.4},
     "i2i": {"weights": None},
     "mcc": {"confusion": 1.0, "temperature": 2.5},
@@ -388,8 +389,8 @@ def test_rates_are_those_of_the_configuration(name):
     method = make(name, data_for(name), settings={"learning_rate": 0.25, "gan_learning_rate": 0.125})
     rates = {key: (opt.param_groups[0]["lr"], opt.param_groups[0]["betas"]) for key, opt in method.optimizers.items()}
     assert rates.pop("encoder") == rates.pop("classifier") == (0.25, (0.9, 0.999))
-    share = 0.4 if name in ("adda", "cycada") else 1.0
-    expected = {"target": 0.25 * 0.4, "discriminator": 0.125 * share}
+    share = {"adda": 0.02, "cycada": 0.4}.get(name, 1.0)  # ADDA's is of features here
+    expected = {"target": 0.25 * share, "discriminator": 0.125 * share}
     for key, (rate, betas) in rates.items():
         if name == "cogan" and key == "discriminators":  # E and C are among them
             assert (rate, betas) == (0.25, (0.5, 0.999))
@@ -414,3 +415,20 @@ def test_a_step_asks_nothing_of_the_device(name):
 
 def test_methods_whose_stage_depends_on_progress_are_not_captured():
     assert not RECOGNITION["shot"].capturable and not RECOGNITION["cycada"].capturable
+
+
+def test_settings_that_trials_chose_are_of_images_or_of_features():
+    def of(name, shape):
+        encoder = {"encoder": "mlp"} if len(shape) == 1 else {}
+        return RECOGNITION[name](IGANConfig(**encoder), shape, 3)
+
+    images, features = (1, 28, 28), (12,)
+    for name in PUBLISHED:
+        assert getattr(of("duplex", images), name) == duplex.OF_IMAGES[name]
+        assert getattr(of("duplex", features), name) == duplex.OF_FEATURES[name]
+    assert (of("drcn", images).balance, of("drcn", features).balance) == (0.99, 0.7)
+    rates = [
+        of(name, shape).optimizers["target"].param_groups[0]["lr"]
+        for name, shape in (("adda", images), ("adda", features), ("cycada", images))
+    ]
+    assert rates == pytest.approx([0.4 * 5e-4, 0.02 * 5e-4, 0.4 * 5e-4])

@@ -11,6 +11,7 @@ import pytest
 import torch
 from recognition_makers import CLASSES, NAMES, make
 
+from igan_lib.compared.duplex import PUBLISHED
 from igan_lib.data.domains import TrainingData
 from igan_lib.experiment.presets import OF_IMAGES
 
@@ -204,7 +205,7 @@ def plain_drcn(m, x_s, x_t):
     damaged = torch.where(kept, x_t, 0.0)
     losses = {"L_c": cross_entropy(m.net.logits(x_s), Y_S)}
     losses["L_r"] = squares(m.decoder(m.net.encoder(damaged)) - x_t, 0.0)
-    move(descend(0.7 * losses["L_c"] + 0.3 * losses["L_r"], m.net, m.decoder))
+    move(descend(m.balance * losses["L_c"] + (1 - m.balance) * losses["L_r"], m.net, m.decoder))
     return losses
 
 
@@ -255,7 +256,9 @@ def plain_duplex(m, x_s, x_t):
     losses["L_r"] = squares(x_ss - x_s, 0.0) + squares(x_tt - x_t, 0.0)
     losses["L_x"] = 0.2 * cross_entropy(drawn_s, Y_S) + 0.15 * cross_entropy(drawn_t, pseudo)
     losses["L_a"] = cross_entropy(m.d_t(x_st), Y_S) + cross_entropy(m.d_s(x_ts), pseudo)
-    total = m.adversarial * losses["L_a"] + 0.2 * losses["L_c"] + 0.15 * losses["L_T"] + 10 * losses["L_r"]
+    total = (
+        m.adversarial * losses["L_a"] + 0.2 * losses["L_c"] + 0.15 * losses["L_T"] + m.reconstruction * losses["L_r"]
+    )
     total = total + (losses["L_x"] if m.progress >= 0.1 else 0.0)
     move(descend(total, m.net, generator))
     return losses
@@ -302,7 +305,7 @@ def plain_cogan(m, x_s, x_t):
     }
     losses["L_D"] = of_domains(r[0], r[1]) + of_domains(r[2], r[3])
     losses |= {"D_s": apart(r[0], r[1]), "D_t": apart(r[2], r[3])}
-    move(descend(losses["L_D"] + 10 * losses["L_c"] + 0.01 * losses["L_u"], e_s, e_t, c, m.real))
+    move(descend(losses["L_D"] + 10 * losses["L_c"] + m.pairs * losses["L_u"], e_s, e_t, c, m.real))
     drawn_s, drawn_t = draw()
     passed = [*m.real(e_s(drawn_s))[:, 0], *m.real(e_t(drawn_t))[:, 0]]
     losses["L_G"] = mean(-(1 / (1 + (-d).exp())).log() for d in passed)
@@ -342,8 +345,8 @@ def test_update_is_the_plain_one(case, progress):
     own = {
         "cdan": {"dropout": 0.0},
         # Four samples of a network that has hardly learned: some are surer than this, others not.
-        "duplex": {"thresholds": (0.5, 0.6)},
-        "duplex with less L_a": {"thresholds": (0.5, 0.6), "adversarial": 0.3},
+        "duplex": {"game": PUBLISHED | {"thresholds": (0.5, 0.6)}},
+        "duplex with less L_a": {"game": {"thresholds": (0.5, 0.6), "adversarial": 0.3, "reconstruction": 2.0}},
         "i2i with a cycle": {"weights": dict.fromkeys(("z", "id", "tr", "cyc", "trc"), 0.5)},
     }
     method = small(name, **own.get(case, {}))
