@@ -99,6 +99,7 @@ bench: $(STAMP) ## Measure speed and memory: training, retrieval, features, phot
 	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/compiled.py
+	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/own.py
 
 gpu: $(STAMP) ## Measure a GPU in eight minutes: agreement with the CPU, steps, retrieval, Table 4 (ARGS=--rehearse without one)

@@ -2,12 +2,17 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from inspect import getsource
 from pathlib import Path
 
 import numpy as np
 from data_makers import noise, write_npz
+
+from igan_lib.reproduction.studies import RECOGNITION, TABLE1
 
 ROOT = Path(__file__).resolve().parents[1]
 # Own files in the workflow's folder: embedded digits would take longer to read than all else.
@@ -15,9 +20,26 @@ GOOD, BAD = "npz:one.npz:npz:two.npz", "npz:missing.npz:npz:two.npz"
 KEYS = {"studies": "table1", "profile": "smoke", "seeds": 1, "pairs": GOOD}
 
 
-def environment(**more):
-    """The CPU, one thread, and this checkout's library, whatever folder the workflow runs in."""
-    paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+def small_table1():
+    """Table 1 with three runs a pair: the compared methods are all source-only."""
+    rows = tuple(replace(row, method="source-only") if row.label in RECOGNITION else row for row in TABLE1.rows)
+    return replace(TABLE1, rows=rows)
+
+
+def copy_with_small_table1(folder, **fields):
+    """A copy of the project with `small_table1` for its Table 1; `fields`: more of that study, to be replaced."""
+    for name in ("igan_lib", "notebooks", "profiles"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", folder)
+    more = "".join(f", {name}={value!r}" for name, value in fields.items())
+    with open(folder / "igan_lib" / "reproduction" / "studies.py", "a") as studies:
+        print(f'\n{getsource(small_table1)}\n\nSTUDIES["table1"] = replace(small_table1(){more})', file=studies)
+    return folder
+
+
+def environment(project=ROOT, **more):
+    """The CPU, one thread, and the library of `project`, whatever folder the workflow runs in."""
+    paths = [str(project), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     ours = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return os.environ | ours | more
 
@@ -31,8 +53,10 @@ def command(folder, *options, snakefile=ROOT / "Snakefile", target="table1", **k
     return [*map(str, words), *options, "--config", *config, "--", target]
 
 
-def call(folder, *options, **more):
-    return subprocess.run(command(folder, *options, **more), capture_output=True, text=True, env=environment())
+def call(folder, *options, project=ROOT, **more):
+    words = command(folder, *options, **{"snakefile": project / "Snakefile"} | more)
+    # Python looks for the library in the working folder first.
+    return subprocess.run(words, capture_output=True, text=True, env=environment(project), cwd=project)
 
 
 def planned(output):

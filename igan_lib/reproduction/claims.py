@@ -7,13 +7,13 @@ import pandas as pd
 from igan_lib.reproduction.estimate import VERDICTS, Estimate
 from igan_lib.reproduction.results import weighted_sum
 from igan_lib.reproduction.sentences import AVERAGE, CLAIMS, Claim, Comparison
-from igan_lib.reproduction.studies import STUDIES, Study
+from igan_lib.reproduction.studies import QUOTED, STUDIES, Study
 from igan_lib.reproduction.tables import NUMBERS, numbers
 
 COLUMNS = ["claim", "section", "sentence", "verdict", "n", "numbers"]
 PARTS = ["claim", "comparison", "column", *NUMBERS, "share", "verdict", "reason", "beside"]
 COMPARED = [name for name in VERDICTS if name not in ("not comparable", "not run")]  # from worst to best
-SHOWN = 6  # a claim of more parts is summed up in a line
+SHOWN = 7  # a claim of more parts is summed up in a line
 
 
 def estimates(comparison: Comparison, runs: pd.DataFrame, profile: str, studies: Mapping[str, Study]):
@@ -26,19 +26,23 @@ def estimates(comparison: Comparison, runs: pd.DataFrame, profile: str, studies:
         cells = [study.cell(runs, row, pair, profile, metric) for row, metric, _ in rows]
         weights = [weight for _, _, weight in rows]
         found = weighted_sum((weight, cell.values) for weight, cell in zip(weights, cells, strict=True))
-        reasons = [reason for row, _, _ in rows for reason in row.reason.split("; ") if reason]
+        reasons = [row.reason.replace(QUOTED, "").strip("; ") for row, _, _ in rows]
+        for (row, _, _), cell in zip(rows, cells, strict=True):
+            if QUOTED in row.reason and cell.mean < study.cell(runs, study.row("source-only"), pair, profile).mean:
+                reasons.append(f"{row.label} ends below source-only here")
         values = {seed: value - less for seed, value in found.items()}
-        return _held_against(values, comparison.printed.get(name), "; ".join(dict.fromkeys(reasons)))
+        return _held_against(values, comparison.printed.get(name), reasons)
 
     if not comparison.average:
         return {name: total(name, comparison.less.get(name, 0.0)) for name in comparison.columns}
     parts = [total(name, 0.0) for name in comparison.columns]
     mean = weighted_sum((1 / len(parts), part.values) for part in parts)
-    values = {seed: value - comparison.less[AVERAGE] for seed, value in mean.items()}
-    return {AVERAGE: _held_against(values, comparison.printed.get(AVERAGE), parts[0].reason)}
+    values = {seed: value - comparison.less.get(AVERAGE, 0.0) for seed, value in mean.items()}
+    return {AVERAGE: _held_against(values, comparison.printed.get(AVERAGE), [part.reason for part in parts])}
 
 
-def _held_against(values: dict[int, float], printed: float | None, reason: str) -> Estimate:
+def _held_against(values: dict[int, float], printed: float | None, reasons: Iterable[str]) -> Estimate:
+    reason = "; ".join(dict.fromkeys(filter(None, reasons)))
     return Estimate(values, printed, "direction" if printed is None else "difference", reason)
 
 

@@ -27,7 +27,8 @@ VERDICTS = {
     "above": "the printed number lies below our prediction interval: ours is larger.",
     "reproduced": "the printed number lies inside our prediction interval; where only a direction is claimed, the "
     "interval of our mean lies above zero.",
-    "not comparable": "another backbone, protocol or data than the paper's; the reason stands beside it.",
+    "not comparable": "another backbone, protocol or data than the paper's, or a method that fails here (it ends below "
+    "source-only); the reason stands beside it.",
     "not run": "there are no results.",
 }
 

@@ -100,7 +100,7 @@ class OpenStudy:
         return sorted(unread & {config.name for config in self.study.configs(self.profile, seeds)})
 
     def costs(self) -> pd.DataFrame:
-        """Seconds of a run, the fastest of the seeds that all rows have, and of Table 4 ms of a step; as text.
+        """Seconds of a run, the fastest of the seeds that all rows have, and of Tables 1, 2, 4 ms of a step; as text.
 
         Steps were measured in turn in one run, so they compare. Other work on the machine adds to a run's time, so the
         fastest is shown.
@@ -113,11 +113,17 @@ class OpenStudy:
                 head = f"s a run, {column(pair).replace('->', ' → ')}"
                 columns[head] = [min((cell[seed] for seed in common if cell), default=math.nan) for cell in cells]
         table = pd.DataFrame(columns, index=[row.label for row in rows], dtype=float)
-        bench = self.sweep.results / "benchmarks.json"
-        if self.study.name == "table4" and bench.exists():  # measured with batch norm, as this table has it
-            for size, steps in json.loads(bench.read_text(encoding="utf-8"))["cpu"].get("losses_ms", {}).items():
-                table[f"ms a step, {size}"] = pd.Series(steps)
+        for size, steps in self._step_times().items():
+            table[f"ms a step, {size.replace('->', ' → ')}"] = pd.Series(steps)
         return table.map(lambda value: "" if math.isnan(value) else f"{value:.0f}")
+
+    def _step_times(self) -> dict[str, dict[str, float]]:
+        """Size of a step -> row -> its milliseconds, of the usual tables, where `benchmarks` wrote it."""
+        ablation = self.study.name == "table4"  # measured with batch norm, as this table has it
+        usual = self.folder == self.sweep.results / "tables"
+        bench = self.sweep.results / ("benchmarks.json" if ablation else "benchmarks_methods.json")
+        found = json.loads(bench.read_text(encoding="utf-8")) if usual and bench.exists() else {}
+        return found.get("cpu", {}).get("losses_ms", {}) if ablation else found.get(self.study.name, {})
 
 
 def open_study(

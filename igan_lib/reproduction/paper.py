@@ -12,6 +12,7 @@ TABLES = {f"Table {n}": PRINTED[f"Table {n}"] for n in (1, 2, 3, 4)}
 AVERAGES = {name: {row: cells.pop("printed_average") for row, cells in table.items()} for name, table in TABLES.items()}
 TABLE1, TABLE2, TABLE3, TABLE4 = TABLES.values()
 MDD = PRINTED["MDD"]
+LOOKS = PRINTED["Looks"]  # table -> method -> what its public code saw of the target
 LATER_CROSS = PRINTED["Later, cross"]  # method -> network, and MAP by column
 SLIPS = tuple((slip["section"], slip["text"]) for slip in PRINTED["slips"])  # beside those that `averages` finds
 

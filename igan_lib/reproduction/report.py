@@ -38,7 +38,7 @@ STUDY_FIGURES = {
     "igan-plus": {"igan_plus": "Differences to igan in accuracy, on the same seeds"},
     "code-length": {"retrieval_code_length": "Retrieval by code length"},
 }
-COSTED = ("table4", "table4-no-batch-norm")  # their rows differ in what is computed
+COSTED = ("table1", "table2", "table4", "table4-no-batch-norm")  # their rows differ in what is computed
 FIGURE2 = {"figure2": "The target's codes before and after adaptation", "figure2_key": "Colours and markers"}
 CURVES = {
     "table4_curves": "Table 4's runs while they train: means over their seeds, from the first step with the target on",

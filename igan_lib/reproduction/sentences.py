@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from igan_lib.reproduction.paper import A_D, A_W, D_A, M_U, PRINTED, S_M, TABLE3, TABLE4, TABLES, U_M, W_A, sum_of
+from igan_lib.reproduction.paper import A_D, A_W, D_A, M_U, PRINTED, S_M, TABLES, U_M, W_A, sum_of
 
-AVERAGE = "average"
+TABLE1, _, TABLE3, TABLE4 = TABLES.values()
+AVERAGE, AS_PRINTED = "average", "against the printed number"
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,21 @@ def _over(study: str, row: str, base: str, columns: tuple[str, ...], **more: Any
     return Comparison(f"{row} over {base}", study, {(row, None): 1.0, (base, None): -1.0}, columns, **more)
 
 
-def _over_printed(number: int, other: str, sizes: dict[str, float]) -> tuple[Comparison, ...]:
-    """Ours over another method's printed numbers; sizes: column -> the difference as the paper's sentence gives it."""
-    cells, weights = TABLES[f"Table {number}"][other], {("igan", None): 1.0}
-    return tuple(
-        Comparison(f"igan over {other}'s {cells[name]:.1f}", f"table{number}", weights, (name,), {name: size}, cells)
-        for name, size in sizes.items()
-    )
+def _over_method(number: int, other: str, sizes: dict[str, float]) -> tuple[Comparison, ...]:
+    """Ours over another method's row and, beside it, over its printed numbers.
 
-
-def _average_over_printed(number: int, other: str, size: float) -> Comparison:
-    """Ours over another method's average, computed from its printed cells."""
-    cells, weights = TABLES[f"Table {number}"][other], {("igan", None): 1.0}
-    mean = sum(cells.values()) / len(cells)
-    what, study = f"igan over {other}'s average of {mean:.2f}", f"table{number}"
-    return Comparison(what, study, weights, tuple(cells), {AVERAGE: size}, {AVERAGE: mean}, average=True)
+    sizes: column -> the difference as the paper's sentence gives it; with `AVERAGE` that of all columns that are
+    printed for the other method.
+    """
+    study, cells, found = f"table{number}", TABLES[f"Table {number}"][other], []
+    less = cells | {AVERAGE: sum(cells.values()) / len(cells)}
+    for name, size in sizes.items():
+        average = name == AVERAGE
+        columns, than = (tuple(cells), f"average of {less[name]:.2f}") if average else ((name,), f"{less[name]:.1f}")
+        found.append(_over(study, "igan", other, columns, printed={name: size}, average=average))
+        head = f"igan over {other}'s {than}", study, {("igan", None): 1.0}
+        found.append(Comparison(*head, columns, {name: size}, less, average, AS_PRINTED))
+    return tuple(sorted(found, key=lambda comparison: comparison.beside))  # our own rows first
 
 
 def _difference(table: dict, row: Any, base: Any) -> dict[str, float]:
@@ -72,6 +73,9 @@ def _difference(table: dict, row: Any, base: Any) -> dict[str, float]:
 
 
 DIGITS, TWO_DIGITS, OFFICE, PART = (S_M, M_U, U_M), (M_U, U_M), (W_A, A_W, A_D), ("svhn7k->mnist",)
+FOUR = (A_W, A_D, W_A, D_A)
+OTHERS = [name for name in TABLE1 if name not in ("IGAN", "CDAN-M")]  # of Table 1
+TWO_PRINTED = {AVERAGE: round(sum(_difference(TABLE1, "IGAN", "Duplex")[name] for name in TWO_DIGITS) / 2, 2)}
 
 # Table 4's rows by their last loss
 _KEYS = dict(zip("CSHA1", TABLE4, strict=True))
@@ -106,13 +110,23 @@ def _after(metric: str, words: str) -> Comparison:
 
 # id of the sentence -> its comparisons
 COMPARISONS = {
-    "1-svhn-mnist": _over_printed(1, "Duplex", {S_M: 3.1}),
-    "1-mnist-usps": _over_printed(1, "CDAN-M", {M_U: 0.3}),
-    "1-usps-mnist": _over_printed(1, "Duplex", {U_M: -1.0}),
-    "1-average": (_average_over_printed(1, "Duplex", 0.93),),
+    "1-svhn-mnist": (
+        *_over_method(1, "Duplex", {S_M: 3.1}),
+        _over("table1", "igan", "Duplex", PART, beside="a part of SVHN"),
+    ),
+    "1-mnist-usps": (
+        *_over_method(1, "CDAN-M", {M_U: 0.3}),
+        *(_over("table1", "igan", other, (M_U,)) for other in OTHERS),
+    ),
+    "1-usps-mnist": _over_method(1, "Duplex", {U_M: -1.0}),
+    "1-average": (
+        *_over_method(1, "Duplex", {AVERAGE: 0.93}),
+        *(_over("table1", "igan", other, DIGITS, average=True) for other in ("CyCADA", "CDAN-M", "ADDA", "DRCN")),
+        _over("table1", "igan", "Duplex", TWO_DIGITS, printed=TWO_PRINTED, average=True, beside="MNIST and USPS alone"),
+    ),
     "2-office": (
-        *_over_printed(2, "MSTN", {A_W: -1.0, A_D: 2.7, W_A: 2.2, D_A: 2.0}),
-        _average_over_printed(2, "MSTN", 1.47),
+        *_over_method(2, "MSTN", {A_W: -1.0, A_D: 2.7, W_A: 2.2, D_A: 2.0, AVERAGE: 1.47}),
+        *(_over("table2", "igan", other, FOUR, average=True) for other in ("Duplex", "I2I", "CDAN-M", "ADDA")),
     ),
     "3-unsupervised": (
         _over("table3", "igan", "DAH", OFFICE, printed=_difference(TABLE3, "IGAN", "DAH")),

@@ -56,7 +56,6 @@ class Study:
     pairs: tuple[Pair, ...]
     metric: str = "target_accuracy"
     protocol: str = "test images"  # what is asked of which images
-    printed: dict[str, dict[str, float]] = field(default_factory=dict)  # the paper's rows that are not run here
     differences: Literal["", "above", "first"] = ""  # what each row is compared with seed by seed
     on_features: bool = False  # its rows want features of Office-31
 
@@ -115,11 +114,14 @@ RECOGNITION = {
 }
 
 
+# Why the printed number of such a row is not held against ours. Two rows of ours can be held against each other.
+QUOTED = "printed of its authors' network, schedule and choice of step"
+
+
 def recognition_rows(printed: dict[str, dict[str, float]], *, on_features: bool = False) -> tuple[Row, ...]:
     """A row for each of `RECOGNITION`, with what `paper.TABLE1` or `TABLE2` prints; on features, of those that can."""
-    reason = "printed of its authors' network, schedule and choice of step"
     return tuple(
-        Row(label, method, paper=printed.get(label, {}), reason=reason)
+        Row(label, method, paper=printed.get(label, {}), reason=QUOTED)
         for label, method in RECOGNITION.items()
         if not (on_features and method in OF_IMAGES)
     )
@@ -128,9 +130,8 @@ def recognition_rows(printed: dict[str, dict[str, float]], *, on_features: bool 
 TABLE1 = Study(
     "table1",
     "Recognition on digits: accuracy on the target's test images",
-    (*SOURCE_ONLY, Row("igan", paper=paper.TABLE1["IGAN"]), Row("igan+", method="igan+")),
+    (*SOURCE_ONLY, *recognition_rows(paper.TABLE1), Row("igan", paper=paper.TABLE1["IGAN"]), Row("igan+", "igan+")),
     DIGITS,
-    printed={row: cells for row, cells in paper.TABLE1.items() if row != "IGAN"},
 )
 
 ARGUMENTS = Study(
@@ -162,9 +163,9 @@ def _retrieval(name: str, title: str, pairs: tuple[Pair, ...], protocol: str, *m
 
 
 def _compared(row: Row, printed: dict[str, float], given: dict[str, str], reason: str) -> Row:
-    if row.label == "SuH":
-        reason = "; ".join(filter(None, ("ours is trained on the images that are queried", reason)))
-    return replace(row, settings=row.settings | given, paper=printed, reason=reason)
+    own = "ours is trained on the images that are queried" if row.label == "SuH" else row.reason
+    both = "; ".join(filter(None, (own, reason)))
+    return replace(row, settings=row.settings | given, paper=printed, reason=both)
 
 
 def office_studies(backbone: str = OFFICE["backbone"], regime: str = "frozen") -> dict[str, Study]:
@@ -172,9 +173,9 @@ def office_studies(backbone: str = OFFICE["backbone"], regime: str = "frozen") -
     title = f"Recognition on Office-31, {regime} {backbone}: accuracy on the target"
     # What igan+ has on features helps others too: dropout, in rows of their own.
     also = [Row(f"{label}, dropout", label.lower(), {"feature_dropout": 0.5}) for label in ("source-only", "DAH")]
-    rows = (*SOURCE_ONLY, also[0], Row("igan"), Row("igan+", "igan+"))
-    printed = {row: cells for row, cells in paper.TABLE2.items() if row != "IGAN"}
-    table2 = Study("table2", title, rows, OFFICE_RECOGNITION, protocol="all target images", printed=printed)
+    others = recognition_rows(paper.TABLE2, on_features=True)
+    rows = (*SOURCE_ONLY, also[0], *others, Row("igan"), Row("igan+", "igan+"))
+    table2 = Study("table2", title, rows, OFFICE_RECOGNITION, protocol="all target images")
     title = f"Retrieval on Office-31, {regime} {backbone}"
     retrieval = (_retrieval(f"table3{e}", title, OFFICE_RETRIEVAL, p, also[1]) for e, p in PROTOCOLS.items())
     studies = (table2, *retrieval)
@@ -201,15 +202,13 @@ def on_pairs(studies: Iterable[Study], pairs: tuple[Pair, ...]) -> list[Study]:
     chosen = [study for study in studies if features or not study.on_features]
     if not chosen:
         raise ConfigError("Expected pairs of Office-31 for a table of its features, found others: leave pairs out.")
-    of_features = set() if features else {"feature_dropout"}
+
+    def fits(row: Row) -> bool:
+        return row.method not in OF_IMAGES if features else "feature_dropout" not in row.settings
+
     return [
-        replace(
-            study,
-            pairs=pairs,
-            title=f"{study.title} (here on other pairs)",
-            rows=tuple(row for row in study.rows if not of_features & set(row.settings)),
-        )
-        for study in chosen
+        replace(one, pairs=pairs, title=f"{one.title} (here on other pairs)", rows=tuple(filter(fits, one.rows)))
+        for one in chosen
     ]
 
 

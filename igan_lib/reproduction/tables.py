@@ -12,14 +12,13 @@ from igan_lib.experiment.result import RunResult
 from igan_lib.files import write_text
 from igan_lib.reproduction.estimate import Estimate
 from igan_lib.reproduction.results import frame, weighted_sum
-from igan_lib.reproduction.studies import S_M_PART, Study, column, printed_for
+from igan_lib.reproduction.studies import S_M_PART, Study, column
 
 NUMBERS = ["n", "mean", "low", "high", "predicted_low", "predicted_high", "paper"]
 TOLD_APART = "D_accuracy"  # mean of both D over the last steps and the seeds: 50 is chance
 COLUMNS = ["method", "column", "backbone", "protocol", "profile", *NUMBERS, "delta", "verdict", TOLD_APART]
 DIFFERENCES = ["method", "base", "column", *NUMBERS, "share", "verdict", "by_seed"]
 AVERAGE = "average"
-PRINTED = "printed in the paper"  # the verdict of a row that is not run here
 
 
 def numbers(estimate: Estimate) -> list[float]:
@@ -41,8 +40,8 @@ def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
     """One line a cell, in per cent; a cell without runs has n = 0 and the verdict "not run".
 
     The line "average" of a row, ours and the paper's, is over the columns that were run, of the seeds that each has. A
-    part of SVHN is in no average, and a table of one pair has none. Last come the paper's rows that are not run here.
-    `runs`: a `results.frame`; only those that are exactly a run of `study` under `profile` count.
+    part of SVHN is in none, and a table of one pair has none. `runs`: a `results.frame`; only those that are exactly a
+    run of `study` under `profile` count.
     """
     found = [(row, {pair: study.cell(runs, row, pair, profile) for pair in study.pairs}) for row in study.rows]
     lines, counted = [], [pair for pair in study.pairs if pair != S_M_PART]
@@ -57,16 +56,6 @@ def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
             head = [row.label, name, network, study.protocol, profile]
             delta = math.nan if cell.printed is None else cell.mean - cell.printed
             lines.append([*head, *numbers(cell), delta, cell.verdict, told_apart.mean])
-    for name, printed in study.printed.items():
-        cells = {pair: Estimate({}, printed_for(pair, printed)) for pair in study.pairs}
-        if all(cell.printed is None for cell in cells.values()):  # a table may be made on other pairs than the paper's
-            continue
-        named = [(column(pair), cell) for pair, cell in cells.items()]
-        if len(averaged) > 1:
-            mean = [cells[pair].printed for pair in averaged]
-            named.append((AVERAGE, Estimate({}, None if None in mean else sum(mean) / len(mean))))
-        for where, cell in named:
-            lines.append([name, where, "none", study.protocol, profile, *numbers(cell), math.nan, PRINTED, math.nan])
     return pd.DataFrame(lines, columns=COLUMNS).astype({"paper": float})
 
 
@@ -104,8 +93,7 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
     lines = {}
     for method, rows in table.groupby("method", sort=False):
         by_column = rows.set_index("column")
-        if (rows["verdict"] != PRINTED).all():
-            lines[method] = [_cell(by_column.loc[name], name) for name in columns]
+        lines[method] = [_cell(by_column.loc[name], name) for name in columns]
         if by_column["paper"].notna().any():
             alike = set(rows.loc[rows["n"].gt(0), "verdict"]) == {"not comparable"}
             printed = [_printed(by_column.loc[name], with_verdict=not alike) for name in columns]

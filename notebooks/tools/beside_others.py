@@ -18,8 +18,40 @@ def beside_cross(ours: pd.DataFrame) -> pd.DataFrame:
     return _beside(beside, ours, list(next(iter(beside.values()))))
 
 
+def beside_printed(ours: pd.DataFrame, looks: dict[str, str]) -> pd.DataFrame:
+    """The methods of a `tables.study_table` that `looks` has: our mean, the printed number, what its public code saw.
+
+    looks: method -> text, of `paper.LOOKS`.
+    """
+    lines = {}
+    for method, cells in ours[ours["method"].isin(looks) & ours["column"].ne("average")].groupby("method", sort=False):
+        line = {cell.column.replace("->", " → "): _ours_and_printed(cell) for cell in cells.itertuples()}
+        lines[method] = line | {"its public code saw of the target": looks[method]}
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("method")
+
+
+def _ours_and_printed(cell) -> str:
+    printed = "" if pd.isna(cell.paper) else f"printed {cell.paper:.1f}"
+    return ", ".join(filter(None, [f"{cell.mean:.1f}" if cell.n else "", printed]))
+
+
+def over_others(differences: pd.DataFrame) -> pd.DataFrame:
+    """What one row has over each other one (`OpenStudy.differences`): a line a row, points with their 95 % interval.
+
+    In brackets, in how many seeds it is ahead. "level": the interval holds zero.
+    """
+    lines: dict[str, dict[str, str]] = {}
+    for line in differences[differences["n"] > 0].itertuples():
+        ahead = sum(value > 0 for value in line.by_seed)
+        spread = "" if pd.isna(line.low) else f" ({line.low:+.1f} to {line.high:+.1f})"
+        level = ", level" if line.low <= 0 <= line.high else ""
+        text = f"{line.mean:+.1f}{spread}, ahead in {ahead} of {line.n}{level}"
+        lines.setdefault(line.base, {})[line.column.replace("->", " → ")] = text
+    return pd.DataFrame.from_dict(lines, orient="index").fillna("").rename_axis("over")
+
+
 def _beside(printed: dict[tuple[str, str], dict[str, float]], ours: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    own = ours[ours["backbone"].ne("none") & ours["column"].ne("average")]
+    own = ours[ours["column"].ne("average")]
     found = dict(printed)
     for (network, method), cells in own.groupby(["backbone", "method"], sort=False):
         found[f"{network}, here", method] = cells.set_index("column")["mean"]

@@ -1,16 +1,19 @@
 """Our cells stand under the pair they were run on, beside what others print of that pair."""
 
+import math
+
 import pandas as pd
 import pytest
 
-from igan_lib.reproduction.paper import A_D, A_W, D_A, LATER_CROSS, MDD, W_A
-from tools.beside_others import beside_cross, beside_table2
+from igan_lib.reproduction.paper import A_D, A_W, D_A, LATER_CROSS, LOOKS, M_U, MDD, TABLE1, TABLE2, U_M, W_A
+from igan_lib.reproduction.studies import RECOGNITION, STUDIES
+from tools.beside_others import beside_cross, beside_printed, beside_table2, over_others
 
 
 def study_table(columns, values):
-    """Cells of one method on features, in the order given, and its average; and a printed row, which is not ours."""
+    """Cells of one method on features, in the order given, and its average."""
     lines = [("igan", column, "frozen lite", mean) for column, mean in zip(columns, values, strict=True)]
-    lines += [("igan", "average", "frozen lite", 1.0), ("CDAN-M", columns[0], "none", 2.0)]
+    lines += [("igan", "average", "frozen lite", 1.0)]
     return pd.DataFrame(lines, columns=["method", "column", "backbone", "mean"])
 
 
@@ -30,10 +33,42 @@ def test_ours_and_printed_values_meet_in_one_column(beside, columns, printed):
     assert float(own["average"]) == pytest.approx(sum(values) / len(values), abs=0.05)  # of the cells, not the line
     for row, cells in printed.items():
         assert {column: float(table.loc[row][column]) for column in columns} == cells
-    assert "CDAN-M" not in table.loc["frozen lite, here"].index
 
 
 def test_a_pair_that_was_not_run_stays_empty():
     table = beside_cross(study_table((A_D, A_W), [50.0, 60.0]))
     own = table.loc["frozen lite, here", "igan"]
     assert own[W_A] == "" and own["average"] == "" and own[A_D] == "50.0"
+
+
+def test_what_a_method_s_public_code_saw_is_said_of_each_that_has_a_row():
+    for table, printed in (("table1", TABLE1), ("table2", TABLE2)):
+        rows = [row.label for row in STUDIES[table].rows if row.label in RECOGNITION]
+        assert list(LOOKS[table]) == rows and set(rows) >= set(printed) - {"IGAN"}
+
+
+def test_a_printed_number_and_the_looks_stand_beside_ours():
+    columns = ["method", "column", "n", "mean", "paper"]
+    lines = [
+        *(("Duplex", M_U, 3, 94.26, 96.0), ("Duplex", U_M, 0, math.nan, 98.8), ("Duplex", "average", 0, 1.0, 1.0)),
+        *(("DANN", M_U, 3, 93.1, math.nan), ("DANN", U_M, 0, math.nan, math.nan), ("igan", M_U, 3, 95.0, 96.8)),
+    ]
+    table = beside_printed(pd.DataFrame(lines, columns=columns), {"Duplex": "all", "DANN": "none", "MSTN": "x"})
+    assert table.loc["Duplex"].tolist() == ["94.3, printed 96.0", "printed 98.8", "all"]
+    assert table.loc["DANN"].tolist() == ["93.1", "", "none"] and list(table.index) == ["Duplex", "DANN"]
+
+
+def test_over_the_others_says_how_much_in_how_many_seeds_and_what_is_level():
+    columns = ["base", "column", "n", "mean", "low", "high", "by_seed"]
+    lines = [
+        ("Duplex", M_U, 3, 0.5, -0.4, 1.4, (0.9, 0.8, -0.2)),
+        ("Duplex", U_M, 3, -1.0, -1.5, -0.5, (-1.1, -0.8, -1.1)),
+        ("MSTN", M_U, 2, 0.3, math.nan, math.nan, (0.1, 0.5)),
+        ("MSTN", U_M, 0, math.nan, math.nan, math.nan, ()),
+    ]
+    table = over_others(pd.DataFrame(lines, columns=columns))
+    assert table.loc["Duplex"].tolist() == [
+        "+0.5 (-0.4 to +1.4), ahead in 2 of 3, level",
+        "-1.0 (-1.5 to -0.5), ahead in 0 of 3",
+    ]
+    assert table.loc["MSTN"].tolist() == ["+0.3, ahead in 2 of 2", ""]

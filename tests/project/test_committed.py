@@ -31,7 +31,7 @@ def test_no_table_is_left_of_a_study_that_is_gone():
 def test_claims_and_report(tmp_path):
     sweep = make_sweep({"results": tmp_path / "results", "figures": ROOT / "figures"})
     sweep.results.mkdir()
-    for name in ("runs", "tables", "benchmarks.json"):
+    for name in ("runs", "tables", "benchmarks.json", "benchmarks_methods.json"):
         (sweep.results / name).symlink_to(RESULTS / name)
     write_report(sweep)
     for path in (sweep.report, *sweep.results.glob("claims*.csv")):

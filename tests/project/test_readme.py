@@ -16,7 +16,7 @@ from igan_lib.experiment.presets import preset
 from igan_lib.photos.label_free import CHOOSES, NAMES, best
 from igan_lib.reproduction.opened import open_study
 from igan_lib.reproduction.results import frame, read_results, values
-from igan_lib.reproduction.studies import OFFICE_RECOGNITION, STUDIES
+from igan_lib.reproduction.studies import OFFICE_RECOGNITION, RECOGNITION, STUDIES
 from tools import label_free_views
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -188,7 +188,7 @@ def paired(study, row, base, pair):
     """Mean and 95 % interval of a row over another one, seed by seed."""
     opened = open_study(study)
     found = [opened.study.cell(opened.runs, opened.study.row(label), pair, "cpu").values for label in (row, base)]
-    over = [found[0][seed] - found[1][seed] for seed in sorted(found[0])]
+    over = [found[0][seed] - found[1][seed] for seed in sorted(found[0].keys() & found[1].keys())]
     return (statistics.mean(over), *stats.t.interval(0.95, len(over) - 1, statistics.mean(over), stats.sem(over)))
 
 
@@ -340,6 +340,32 @@ def test_the_quickstart_s_seeds_are_those_of_the_results(results):
         assert ending.format(*(found[seed] for seed in range(seeds))) in text
 
 
+def test_the_compared_methods_on_features_in_words():
+    text, over = text_of("05_table2_office31"), open_study("table2").differences("igan").set_index(["base", "column"])
+    found = {name: over.loc[name] for name in RECOGNITION if name in over.index}
+    run = {name: list(cells["mean"]) for name, cells in found.items() if cells["n"].all()}
+    ahead, mixed = ({"DANN", "DAN", "DRCN", "SHOT"}, {"MSTN", "CDAN-M", "MCC"})
+    assert {name for name, means in run.items() if min(means) > 0} == ahead and set(run) == ahead | mixed
+    assert "ahead of DANN, DAN, DRCN and SHOT in every direction. Of MSTN, CDAN-M and MCC it is ahead in some" in text
+    assert set(found) - set(run) == {"Duplex", "I2I", "ADDA"} and "Duplex, I2I and ADDA are not run yet" in text
+
+
 def test_benchmarks_are_there():
     for name in ("benchmarks", "benchmarks_retrieval", "benchmarks_features", "benchmarks_threads"):
         assert json.loads((ROOT / "results" / f"{name}.json").read_text())
+
+
+def test_the_compared_methods_in_words():
+    text, opened, pairs = text_of("04_table1_digits"), open_study("table1"), (("mnist", "usps"), ("usps", "mnist"))
+    names = ("MSTN", "CDAN-M", "DANN", "SHOT", "MCC", "ADDA", "DAN")
+    over = {name: [paired("table1", "igan", name, pair) for pair in pairs] for name in names}
+    level = {name: [low <= 0 <= high for _, low, high in found] for name, found in over.items()}
+    assert level["MSTN"] == level["CDAN-M"] == [True, True] and level["DANN"] == level["SHOT"] == [True, False]
+    shown = f"{over['DANN'][1][0]:.1f} and {over['SHOT'][1][0]:.1f} points behind on the other pair"
+    assert f"DANN and SHOT are level on MNIST → USPS, and {shown}" in text
+    assert f"MCC, of 2020, is {-over['MCC'][0][0]:.1f} points ahead on MNIST → USPS" in text and not level["MCC"][0]
+    behind = [mean for name in ("ADDA", "DAN") for mean, _, _ in over[name]]
+    assert f"ADDA and DAN are {min(behind):.1f} to {max(behind):.1f} points behind" in text
+    cells = [opened.study.cell(opened.runs, opened.study.row(name), pair, "cpu") for name in names for pair in pairs]
+    words = {3: "three seeds so far", 5: "five seeds"}[min(cell.n for cell in cells)]
+    assert f"({words}" in README and f"({words})" in text

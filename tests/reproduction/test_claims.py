@@ -42,17 +42,54 @@ def test_without_results_nothing_is_run():
     assert set(claim_verdicts(frame([]))["verdict"]) == {"not run"} and set(claim_verdicts(frame([]))["n"]) == {0}
 
 
-@pytest.mark.parametrize(("ours", "verdict"), [(96.8, "reproduced"), (94.9, "below"), (99.5, "above")])
-def test_ours_over_a_printed_number(ours, verdict):
-    assert of("1-mnist-usps", results("table1", "igan", M_U, near(ours))).verdict == verdict
+@pytest.mark.parametrize(("over", "verdict"), [(-1.0, "reproduced"), (-2.9, "below"), (0.5, "above")])
+def test_ours_over_another_method_is_decided_against_our_own_row(over, verdict):
+    found = results("table1", "igan", U_M, near(95.0)) + results("table1", "Duplex", U_M, [95.0 - over] * 5)
+    assert of("1-usps-mnist", found).verdict == verdict  # printed are 97.8 and 98.8
+    parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "1-usps-mnist"])
+    own, beside = parts.itertuples()
+    assert own.mean == pytest.approx(over) and (own.paper, own.reason, own.beside) == (-1.0, "", "")
+    assert beside.mean == pytest.approx(95.0 - 98.8) and beside.beside == "against the printed number"
 
 
-def test_an_average_over_a_printed_one_needs_every_column():
-    found = [run for pair in (M_U, U_M) for run in results("table1", "igan", pair, near(98.0))]
+def test_a_method_that_fails_here_gives_no_win():
+    found = results("table1", "igan", U_M, near(95.0)) + results("table1", "Duplex", U_M, [60.0] * 5)
+    assert of("1-usps-mnist", found).verdict == "above"
+    line = of("1-usps-mnist", found + results("table1", "source-only", U_M, [70.0] * 5))
+    assert line.verdict == "not comparable" and "Duplex ends below source-only here" in line.numbers
+    assert of("1-usps-mnist", found + results("table1", "source-only", U_M, [50.0] * 5)).verdict == "above"
+    # Of an average one column is enough.
+    for pair, value in ((M_U, 90.0), (U_M, 60.0)):
+        found += results("table1", "source-only", pair, [70.0] * 5)
+        if pair == M_U:
+            found += results("table1", "igan", pair, near(95.0)) + results("table1", "Duplex", pair, [value] * 5)
+    parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "1-average"]).set_index("beside")
+    assert parts.loc["MNIST and USPS alone", "verdict"] == "not comparable"
+
+
+def test_best_of_a_column_means_above_each_row_that_is_printed_there():
+    found = results("table1", "igan", M_U, near(96.0))
+    for other in ("CDAN-M", "CyCADA", "Duplex", "MSTN", "ADDA", "Co-GAN", "DRCN"):
+        found += results("table1", other, M_U, [90.0] * 5)
+    best = [part for part in claim_parts(frame(found)).itertuples() if part.claim == "1-mnist-usps" and not part.beside]
+    assert [part.verdict for part in best] == ["above", *["reproduced"] * 6]
+    found = [run for run in found if run.config.method != "mstn"] + results("table1", "MSTN", M_U, [97.0] * 5)
+    assert of("1-mnist-usps", found).verdict == "below"
+
+
+def test_an_average_over_another_method_needs_every_column():
+    found = []
+    for pair in (M_U, U_M):
+        found += results("table1", "igan", pair, near(98.0)) + results("table1", "Duplex", pair, [97.0] * 5)
     assert of("1-average", found).verdict == "not run"
-    found += results("table1", "igan", S_M, near(94.1))
+    parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "1-average"]).set_index("beside")
+    assert parts.loc["MNIST and USPS alone", "mean"] == pytest.approx(1.0)
+    assert parts.loc["MNIST and USPS alone", "paper"] == pytest.approx((96.8 + 97.8 - 96.0 - 98.8) / 2)
+    found += results("table1", "igan", S_M, near(94.1)) + results("table1", "Duplex", S_M, [93.31] * 5)
     line = of("1-average", found)
-    assert line.verdict == "reproduced" and "on average: +0.9" in line.numbers  # 96.70 - 95.77
+    assert line.verdict == "reproduced" and "on average: +0.9" in line.numbers
+    parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "1-average"]).set_index("beside")
+    assert parts.loc["against the printed number", "mean"] == pytest.approx((98 + 98 + 94.1) / 3 - 95.7667, abs=1e-3)
 
 
 def test_each_loss_is_held_pair_by_pair_and_an_average_hides_none():
@@ -152,8 +189,9 @@ def test_its_rows_exist_and_its_printed_differences_follow_from_the_cells(claim)
         for column, printed in comparison.printed.items():
             if column == AVERAGE:
                 table = AVERAGES[{"table1": "Table 1", "table2": "Table 2"}[comparison.study]]
-                other = re.search(r"over (\S+)'s", comparison.what)[1]
-                assert printed == pytest.approx(table["IGAN"] - table[other])
+                other = re.search(r"over ([\w-]+)", comparison.what)[1]
+                if comparison.beside != "MNIST and USPS alone":
+                    assert printed == pytest.approx(table["IGAN"] - table[other])
                 continue
             if comparison.less:
                 table = TABLES[{"table1": "Table 1", "table2": "Table 2"}[comparison.study]]

@@ -6,7 +6,17 @@ from method_makers import one_sentence
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.presets import preset
 from igan_lib.reproduction.paper import TABLE1, TABLE2, TABLE3, TABLE4
-from igan_lib.reproduction.studies import M_U, STUDIES, column, office_studies, on_pairs, printed_for, recognition_rows
+from igan_lib.reproduction.studies import (
+    M_U,
+    QUOTED,
+    RECOGNITION,
+    STUDIES,
+    column,
+    office_studies,
+    on_pairs,
+    printed_for,
+    recognition_rows,
+)
 
 ABLATION = STUDIES["table4"]
 
@@ -53,7 +63,11 @@ def test_only_the_paper_s_own_conditions_compare_with_its_numbers_of_office_31()
     for other in (ours, office_studies("alexnet"), office_studies("efficientnet_lite2", "finetuned")):
         assert all(row.reason for study in other.values() for row in study.rows if row.paper)
     printed = {row.label: row.paper for row in theirs["table2"].rows}
-    assert printed.pop("igan") == TABLE2["IGAN"] and set(printed) > {"source-only"} and not any(printed.values())
+    assert printed.pop("igan") == TABLE2["IGAN"] and set(printed) > {"source-only"}
+    others = {label: cells for label, cells in printed.items() if cells}
+    assert others == {label: cells for label, cells in TABLE2.items() if label != "IGAN"}
+    assert all(theirs["table2"].row(label).reason == QUOTED for label in others)
+    assert not theirs["table2"].row("igan").reason and QUOTED in ours["table2"].row("MSTN").reason
     found = [row.paper for row in theirs["table3"].rows if row.label not in ("DAH, dropout", "igan+")]
     names = ["NoDA", "ITQ", "BDNN", "BA", "DAH", "IGAN", "SuH"]
     assert found == [TABLE3[name] for name in names]
@@ -89,8 +103,11 @@ def test_off_office_31_tables_and_rows_of_features_are_left_out():
     for study in chosen:
         assert study.rows and study.pairs == (M_U,) and len(study.configs("smoke", [0])) == len(study.rows)
     assert "DAH, dropout" not in [row.label for row in next(s for s in chosen if s.name == "table3").rows]
+    assert {"CyCADA", "Co-GAN"} < {row.label for row in next(s for s in chosen if s.name == "table1").rows}
     photographs = on_pairs(STUDIES.values(), (("dslr", "webcam"),))
     assert len(photographs) == len(STUDIES) and photographs[1].row("source-only, dropout")
+    assert all(len(study.configs("smoke", [0])) == len(study.rows) for study in photographs)  # none draws features
+    assert {row.label for row in photographs[0].rows} & set(RECOGNITION) == set(RECOGNITION) - {"CyCADA", "Co-GAN"}
     with pytest.raises(ConfigError) as caught:
         on_pairs([STUDIES["backbones"]], (M_U,))
     one_sentence(caught.value, "pairs of Office-31")

@@ -3,12 +3,11 @@
 import base64
 import os
 import re
-import shutil
 import subprocess
 
 import nbformat
 import pytest
-from snakemake_calls import ROOT, command, environment, planned, write_data
+from snakemake_calls import command, copy_with_small_table1, environment, planned, write_data
 
 
 def call_project(folder, *options, **keys):
@@ -23,11 +22,7 @@ def project(tmp_path_factory):
     """A copy of the project whose table1 has the tiny pair for its own, and what one call for its report made."""
     folder = tmp_path_factory.mktemp("project")
     write_data(folder)
-    for name in ("igan_lib", "notebooks", "profiles"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder)
-    with open(folder / "igan_lib" / "reproduction" / "studies.py", "a") as studies:
-        print('STUDIES["table1"] = replace(TABLE1, pairs=(("npz:one.npz", "npz:two.npz"),))', file=studies)
+    copy_with_small_table1(folder, pairs=(("npz:one.npz", "npz:two.npz"),))
     return folder, call_project(folder)
 
 
@@ -55,7 +50,7 @@ def test_the_executed_copy_shows_the_table_of_the_sweep(project):
     )
     table = (folder / "results" / "tables" / "smoke" / "table1.md").read_text()
     cells = re.findall(r"\d+\.\d n=1", table)
-    assert len(cells) == 4 and all(cell in shown for cell in cells) and "No run is missing." in str(copy)
+    assert len(cells) == 16 and all(cell in shown for cell in cells) and "No run is missing." in str(copy)
     assert str(folder) not in str([cell.source for cell in copy.cells])
 
 

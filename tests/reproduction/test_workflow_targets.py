@@ -21,8 +21,8 @@ NOTEBOOKS = tuple(f"execute_{name}" for name in NAMES)
 @pytest.mark.parametrize(
     ("target", "keys", "runs", "rules"),
     [
-        ("figure2", {}, 16, ("write_table2", "execute_08_figure2_tsne")),
-        ("all", {}, 32, (*TABLES, *NOTEBOOKS, "write_report")),
+        ("figure2", {}, 56, ("write_table2", "execute_08_figure2_tsne")),
+        ("all", {}, 72, (*TABLES, *NOTEBOOKS, "write_report")),
         ("notebooks", {"holes": "yes"}, 0, (*TABLES, *NOTEBOOKS)),
     ],
 )
@@ -45,10 +45,10 @@ def test_slurm_gets_every_run_and_makes_the_tables_here(tmp_path):
     )
     assert found.returncode == 0, found.stderr
     jobs = planned(found.stdout)
-    assert jobs == {"run_seed0": 10, "run_seed1": 10, "write_arguments": 1, "write_table1": 1, "tables": 1}
+    assert jobs == {"run_seed0": 22, "run_seed1": 22, "write_arguments": 1, "write_table1": 1, "tables": 1}
     assert (
         len(re.findall(r"^Shell command: \S+ -m igan_lib run npz:one.npz npz:two.npz ", found.stdout, re.MULTILINE))
-        == 20
+        == 44
     )
     assert not list(tmp_path.glob("results/**/*.json"))
 
