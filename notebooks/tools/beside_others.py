@@ -38,7 +38,7 @@ def _ours_and_printed(cell) -> str:
 def over_others(differences: pd.DataFrame) -> pd.DataFrame:
     """What one row has over each other one (`OpenStudy.differences`): a line a row, points with their 95 % interval.
 
-    In brackets, in how many seeds it is ahead. "level": the interval holds zero.
+    "ahead in": how many of the seeds that both have; "level": the interval holds zero.
     """
     lines: dict[str, dict[str, str]] = {}
     for line in differences[differences["n"] > 0].itertuples():

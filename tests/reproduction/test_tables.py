@@ -175,6 +175,8 @@ def test_costs_are_those_of_the_fastest_of_the_seeds_that_all_rows_have(tmp_path
     (tmp_path / "benchmarks_methods.json").write_text(json.dumps(steps))
     costs = open_study("table1", results=tmp_path).costs()
     assert costs.loc["Duplex", "ms a step, mnist → usps"] == "120" and costs.loc["igan"].tolist() == ["108", ""]
+    other = open_study("table1", results=tmp_path, profile="smoke").costs()  # the steps were not measured for it
+    assert list(other.columns) == []
 
 
 def test_the_summary_takes_presets_alone():
