@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -107,3 +108,21 @@ def test_every_compared_method_has_a_row_in_each_table():
 
     rows = re.findall(r"^\| `(\w+)` \|", TEXTS["compared_methods.md"], re.MULTILINE)
     assert sorted(rows) == sorted(2 * RECOGNITION)
+
+
+def test_the_trials_of_the_compared_methods_are_those_of_the_csv():
+    table = pd.read_csv(ROOT / "results" / "selection.csv").set_index(["setting", "pair"])["accuracy"]
+    text = (ROOT / "docs" / "selection.md").read_text(encoding="utf-8")
+    head, *lines = re.search(r"\| published weights .*?\n\n", text, re.DOTALL)[0].strip().splitlines()
+    pairs = [name.strip().replace(" → ", "->") for name in head.split("|")[2:-1]]
+    compared = 0
+    for line in lines[1:]:
+        name, *cells = [cell.strip(" *`") for cell in line.split("|")[1:-1]]
+        for pair, cell in zip(pairs, cells, strict=True):
+            where = "labels " if "dslr" in pair else ""
+            found = table.get((f"{where}compared {name.split('`')[0]}", pair))
+            assert (found is None) == (cell == ""), (name, pair)
+            if found is not None:
+                assert abs(float(cell) - found) <= 0.05 + 1e-9, (name, pair)
+                compared += 1
+    assert compared == 2 * 13 - 1 + 2 * 11
