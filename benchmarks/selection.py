@@ -17,6 +17,7 @@ they came from. Rows that are there are not trained again; the first ones have n
 import argparse
 import csv
 import fcntl
+import itertools
 import math
 import os
 import time
@@ -85,19 +86,37 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
 
 
 def of_duplex(threshold: float) -> dict[str, dict[str, Any]]:
-    """Trials of Duplex, name -> keywords: IGAN's T, alone and with L_a and the reconstruction smaller beside L_c."""
-    sure = duplex.PUBLISHED | {"thresholds": (threshold, threshold)}
-    smaller = {f" adversarial{w} reconstruction.1": {"adversarial": w, "reconstruction": 0.1} for w in (0.02, 0.1)}
-    return {f"T{threshold}{name}": {"game": sure | weights} for name, weights in ({"": {}} | smaller).items()}
+    """Trials of Duplex, name -> keywords: IGAN's T, L_a and L_r smaller beside L_c, then IGAN's ramp and D's rate."""
+    trials = {f"T{threshold}": duplex.PUBLISHED | {"thresholds": (threshold, threshold)}}
+    ways: dict[str, dict[str, Any]] = {"": {}, " x3": {"discriminator_rate": 3.0}, " ramp": {"ramp": True}}
+    ways[" ramp x3"] = ways[" ramp"] | ways[" x3"]
+    for weight, way in itertools.product((0.02, 0.1), ways):
+        smaller = {"adversarial": weight, "reconstruction": 0.1} | ways[way]
+        trials[f"T{threshold} adversarial{weight} reconstruction.1{way}"] = trials[f"T{threshold}"] | smaller
+    del trials[f"T{threshold} adversarial0.02 reconstruction.1 ramp"]  # L_a would hardly be there
+    return {name: {"game": game} for name, game in trials.items()}
 
 
-# Three trials of each that ends below source-only with the published ones.
+# Eight trials of each that ends below source-only with the published ones.
 TRIALS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
     ("", "duplex"): of_duplex(0.9),
-    ("", "drcn"): {f"balance{share}": {"balance": share} for share in (0.9, 0.97, 0.99)},
-    ("", "cogan"): {f"pairs{weight}": {"pairs": weight} for weight in (0.3, 1.0, 10.0)},
+    ("", "drcn"): {
+        **{f"balance{share}": {"balance": share} for share in (0.9, 0.97, 0.99, 0.997)},
+        **{f"balance{share} whole": {"balance": share, "damage": 0.0} for share in (0.7, 0.9, 0.97, 0.99)},
+    },
+    ("", "cogan"): {
+        **{f"pairs{weight}": {"pairs": weight} for weight in (0.3, 1.0, 3.0, 10.0)},
+        **{f"pairs{weight} rate0.4": {"pairs": weight, "rate_share": 0.4} for weight in (0.3, 1.0, 3.0)},
+        "pairs3.0 classes30": {"pairs": 3.0, "classes": 30.0},
+    },
     ("labels ", "duplex"): of_duplex(0.7),
-    ("labels ", "adda"): {f"rate{share}": {"rate_share": share} for share in (0.1, 0.04, 0.02)},
+    ("labels ", "adda"): {
+        **{f"rate{share}": {"rate_share": share} for share in (0.1, 0.04, 0.02)},
+        **{
+            f"rate{share} x{times:.0f}": {"rate_share": share, "discriminator_rate": times}
+            for share, times in ((0.1, 4.0), (0.04, 10.0), (0.02, 5.0), (0.02, 20.0), (0.02, 100.0))
+        },
+    },
 }
 
 SETTINGS: dict[str, dict[str, Any]] = {

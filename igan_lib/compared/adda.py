@@ -29,7 +29,7 @@ class ADDA(Adaptation):
 
     D descends $L_D$, then E^t descends $L_a$. z^s comes from the frozen network `source_only`, z^t from `net`, whose
     classifier is frozen too. `rate_share`: the rate of E^t and D as a share of the config's two rates;
-    None: 0.4 for images, 0.02 for features.
+    None: 0.4 for images, 0.02 for features. `discriminator_rate`: D's rate is so many times that.
     """
 
     def __init__(
@@ -40,12 +40,14 @@ class ADDA(Adaptation):
         backbone: Pretrained | None = None,
         *,
         rate_share: float | None = None,
+        discriminator_rate: float = 1.0,
     ) -> None:
         super().__init__(config, shape, n_classes, backbone)
         rate_share = rate_share if rate_share is not None else (0.02 if len(self.shape) == 1 else 0.4)
         self.discriminator = DomainDiscriminator(n_classes)
         self.optimize("target", self.net.encoder, rate=rate_share * config.learning_rate)
-        self.optimize("discriminator", self.discriminator, rate=rate_share * config.gan_learning_rate)
+        rate = discriminator_rate * rate_share * config.gan_learning_rate
+        self.optimize("discriminator", self.discriminator, rate=rate)
 
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         """One step of D and one of E^t; y_s is not read.

@@ -24,11 +24,16 @@ from igan_lib.method import losses as L
 from igan_lib.method.components import Pretrained, Shape, build_discriminator, build_generators
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.hash_method import detached
+from igan_lib.method.igan import ramp
 
 PHASE_1 = 20_000 / 200_000  # share of the steps before the classifier sees drawn images
-# The probabilities that make a pseudo-label, the weight of L_a and that of L_r.
-PUBLISHED: dict[str, Any] = {"thresholds": (0.99, 0.992), "adversarial": 1.0, "reconstruction": 10.0}
-OF_IMAGES: dict[str, Any] = {"thresholds": (0.9, 0.9), "adversarial": 0.02, "reconstruction": 0.1}
+# The probabilities that make a pseudo-label; the weights of L_a and L_r; whether that of L_a grows as IGAN's does; both
+# D's rate over G's.
+PUBLISHED: dict[str, Any] = {
+    **{"thresholds": (0.99, 0.992), "adversarial": 1.0, "reconstruction": 10.0},
+    **{"ramp": False, "discriminator_rate": 1.0},
+}
+OF_IMAGES: dict[str, Any] = PUBLISHED | {"thresholds": (0.9, 0.9), "adversarial": 0.02, "reconstruction": 0.1}
 OF_FEATURES: dict[str, Any] = OF_IMAGES | {"thresholds": (0.7, 0.7)}
 
 
@@ -56,7 +61,7 @@ class Duplex(Adaptation):
 
     $\ell$ is the cross-entropy, $\ell_T$ that of the B_T target images with a pseudo-label (`duplex_labels`), f the
     class "drawn", $x^{st} = G(u^s, t)$ and so on, all B x shape. $L_x$ is on after phase 1. Keywords: the weights
-    of the classes, as published; `game`: thresholds, w and w_r; None: `OF_IMAGES` or `OF_FEATURES`.
+    of the classes, as published; `game`: as `PUBLISHED`, with w and w_r; None: `OF_IMAGES` or `OF_FEATURES`.
     """
 
     def __init__(
@@ -71,14 +76,14 @@ class Duplex(Adaptation):
         game: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(config, shape, n_classes, backbone)
-        self.thresholds, self.adversarial, self.reconstruction = (
+        self.thresholds, self.adversarial, self.reconstruction, self.ramp, rate = (
             (game or (OF_FEATURES if len(self.shape) == 1 else OF_IMAGES))[name] for name in PUBLISHED
         )
         self.of_source, self.of_target = of_source, of_target
         self.g_s, self.g_t = build_generators(self.shape, config.code_length, config.generator_width, "one")
         self.d_s, self.d_t = (build_discriminator(self.shape, n_classes, config.discriminator_width) for _ in range(2))
         self.optimize("generator", self.g_s, self.g_t)
-        self.optimize("discriminators", self.d_s, self.d_t)
+        self.optimize("discriminators", self.d_s, self.d_t, rate=rate * config.gan_learning_rate)
 
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         """One step of both D, then one of E, C and G.
@@ -102,8 +107,10 @@ class Duplex(Adaptation):
             drawn_t, pseudo_t
         )
         losses["L_a"] = F.cross_entropy(self.d_t(x_st), y_s) + selected_loss(self.d_s(x_ts), pseudo_t)
-        total = self.of_source * losses["L_c"] + self.of_target * losses["L_T"] + self.adversarial * losses["L_a"]
-        total = total + self.reconstruction * losses["L_r"] + (self.progress >= PHASE_1) * losses["L_x"]
+        growth = ramp(self.progress) if self.ramp else 1.0
+        total = self.of_source * losses["L_c"] + self.of_target * losses["L_T"]
+        total = total + growth * self.adversarial * losses["L_a"] + self.reconstruction * losses["L_r"]
+        total = total + (self.progress >= PHASE_1) * losses["L_x"]
         self._descend(total, "encoder", "classifier", "generator")
         return detached(losses | {"confident": (pseudo_t != L.NO_LABEL).float().mean()})
 

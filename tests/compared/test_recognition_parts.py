@@ -356,11 +356,11 @@ def test_a_translated_image_is_an_image(size):
 OWN = {
     "dann": {"adversarial": 1.0},
     "dan": {"mmd": 1.0},
-    "adda": {"rate_share": None},
+    "adda": {"rate_share": None, "discriminator_rate": 1.0},
     "cdan": {"adversarial": 1.0, "dropout": 0.5},
     "mstn": {"adversarial": 0.2, "keep": 0.7},
     "drcn": {"balance": None, "damage": 0.5},
-    "cogan": {"classes": 10.0, "pairs": 1.0, "noise": 100},
+    "cogan": {"classes": 10.0, "pairs": 1.0, "noise": 100, "rate_share": 1.0},
     "duplex": {"of_source": 0.2, "of_target": 0.15, "game": None},
     "cycada": {"semantic": 1.0, "cycle": 1.0, "rate_share": 0.4},
     "i2i": {"weights": None},
@@ -417,15 +417,35 @@ def test_methods_whose_stage_depends_on_progress_are_not_captured():
     assert not RECOGNITION["shot"].capturable and not RECOGNITION["cycada"].capturable
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "expected"),
+    [
+        ("adda", {"rate_share": 0.5, "discriminator_rate": 3.0}, {"target": 0.125, "discriminator": 0.1875}),
+        ("cogan", {"rate_share": 0.5}, {"discriminators": 0.125, "generators": 0.0625}),
+        (
+            "duplex",
+            {"game": PUBLISHED | {"discriminator_rate": 3.0}},
+            {"encoder": 0.25, "generator": 0.125, "discriminators": 0.375},
+        ),
+    ],
+)
+def test_shares_of_the_rates_are_of_what_comes_after_pre_training(name, own, expected):
+    method = make(name, data_for(name), settings={"learning_rate": 0.25, "gan_learning_rate": 0.125}, **own)
+    rates = {key: opt.param_groups[0]["lr"] for key, opt in method.optimizers.items()}
+    assert rates == pytest.approx({"encoder": 0.25, "classifier": 0.25} | expected)
+
+
 def test_settings_that_trials_chose_are_of_images_or_of_features():
     def of(name, shape):
         encoder = {"encoder": "mlp"} if len(shape) == 1 else {}
         return RECOGNITION[name](IGANConfig(**encoder), shape, 3)
 
     images, features = (1, 28, 28), (12,)
-    for name in PUBLISHED:
-        assert getattr(of("duplex", images), name) == duplex.OF_IMAGES[name]
-        assert getattr(of("duplex", features), name) == duplex.OF_FEATURES[name]
+    for shape, game in ((images, duplex.OF_IMAGES), (features, duplex.OF_FEATURES)):
+        method = of("duplex", shape)
+        rate = game["discriminator_rate"] * 5e-4
+        assert method.optimizers["discriminators"].param_groups[0]["lr"] == pytest.approx(rate)
+        assert all(getattr(method, name) == game[name] for name in set(PUBLISHED) - {"discriminator_rate"})
     assert (of("drcn", images).balance, of("drcn", features).balance) == (0.99, 0.7)
     rates = [
         of(name, shape).optimizers["target"].param_groups[0]["lr"]

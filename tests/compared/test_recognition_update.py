@@ -256,9 +256,8 @@ def plain_duplex(m, x_s, x_t):
     losses["L_r"] = squares(x_ss - x_s, 0.0) + squares(x_tt - x_t, 0.0)
     losses["L_x"] = 0.2 * cross_entropy(drawn_s, Y_S) + 0.15 * cross_entropy(drawn_t, pseudo)
     losses["L_a"] = cross_entropy(m.d_t(x_st), Y_S) + cross_entropy(m.d_s(x_ts), pseudo)
-    total = (
-        m.adversarial * losses["L_a"] + 0.2 * losses["L_c"] + 0.15 * losses["L_T"] + m.reconstruction * losses["L_r"]
-    )
+    weight = m.adversarial * (share_of(m.progress) if m.ramp else 1)
+    total = weight * losses["L_a"] + 0.2 * losses["L_c"] + 0.15 * losses["L_T"] + m.reconstruction * losses["L_r"]
     total = total + (losses["L_x"] if m.progress >= 0.1 else 0.0)
     move(descend(total, m.net, generator))
     return losses
@@ -346,7 +345,9 @@ def test_update_is_the_plain_one(case, progress):
         "cdan": {"dropout": 0.0},
         # Four samples of a network that has hardly learned: some are surer than this, others not.
         "duplex": {"game": PUBLISHED | {"thresholds": (0.5, 0.6)}},
-        "duplex with less L_a": {"game": {"thresholds": (0.5, 0.6), "adversarial": 0.3, "reconstruction": 2.0}},
+        "duplex with less L_a": {
+            "game": PUBLISHED | {"thresholds": (0.5, 0.6), "adversarial": 0.3, "reconstruction": 2.0, "ramp": True}
+        },
         "i2i with a cycle": {"weights": dict.fromkeys(("z", "id", "tr", "cyc", "trc"), 0.5)},
     }
     method = small(name, **own.get(case, {}))
