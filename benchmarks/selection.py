@@ -107,7 +107,7 @@ TRIALS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
     ("", "cogan"): {
         **{f"pairs{weight}": {"pairs": weight} for weight in (0.3, 1.0, 3.0, 10.0)},
         **{f"pairs{weight} rate0.4": {"pairs": weight, "rate_share": 0.4} for weight in (0.3, 1.0, 3.0)},
-        "pairs3.0 classes30": {"pairs": 3.0, "classes": 30.0},
+        "pairs1.0 generators x4": {"pairs": 1.0, "generator_rate": 4.0},
     },
     ("labels ", "duplex"): of_duplex(0.7),
     ("labels ", "adda"): {

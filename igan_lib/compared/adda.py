@@ -50,7 +50,7 @@ class ADDA(Adaptation):
         self.optimize("discriminator", self.discriminator, rate=rate)
 
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
-        """One step of D and one of E^t; y_s is not read.
+        """One step of D and one of E^t; of y_s only the logged L_c is read.
 
         x_s, x_t: B images or feature vectors. Returns L_c of the frozen network, L_D, L_a and D, its accuracy before
         its step; detached scalars.

@@ -42,10 +42,10 @@ class CoGAN(Adaptation):
       \qquad L_G = -\frac{1}{2B} \sum_i \log \sigma(r(G^s(z_i))) + \log \sigma(r(G^t(z_i)))$$
 
     z: B x `noise`, standard normal. u: B x d codes, of the source's images by `source_net`, of the target's by `net`,
-    which share all but the first layer. r = R(u) is B logits of "real", and $\ell_{real} + \ell_{drawn}$ is the
-    mean over both domains of the two binary cross-entropies' mean. E, C and R descend $L_D$, the generators $L_G$.
+    which share all but the first layer. r = R(u) is B logits of "real", and $\ell_{real}$, $\ell_{drawn}$ are half
+    the sum over both domains of its binary cross-entropy. E, C and R descend $L_D$, the generators $L_G$.
     `pairs`: w, 1; `classes`: 10 and `noise`: 100, both as published; `rate_share`: the rates after pre-training, as
-    a share of the config's.
+    a share of the config's; `generator_rate`: that of the generators is so many times that.
     """
 
     images_only = True
@@ -61,6 +61,7 @@ class CoGAN(Adaptation):
         pairs: float = 1.0,
         noise: int = 100,
         rate_share: float = 1.0,
+        generator_rate: float = 1.0,
     ) -> None:
         super().__init__(config, shape, n_classes, backbone)
         self.classes, self.pairs, self.noise = classes, pairs, noise
@@ -72,7 +73,7 @@ class CoGAN(Adaptation):
         share_all_but_last(self.g_s, self.g_t)
         both = nn.ModuleList([self.net.encoder, self.source_net.encoder, self.net.classifier, self.real])
         self.optimize("discriminators", both, rate=rate_share * config.learning_rate)
-        self.optimize("generators", self.g_s, self.g_t, rate=rate_share * config.gan_learning_rate)
+        self.optimize("generators", self.g_s, self.g_t, rate=generator_rate * rate_share * config.gan_learning_rate)
 
     def finish_pretraining(self) -> None:
         """Keep a copy of the source-only network, and give its first layer to the source's network."""

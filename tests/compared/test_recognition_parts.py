@@ -360,7 +360,7 @@ OWN = {
     "cdan": {"adversarial": 1.0, "dropout": 0.5},
     "mstn": {"adversarial": 0.2, "keep": 0.7},
     "drcn": {"balance": None, "damage": 0.5},
-    "cogan": {"classes": 10.0, "pairs": 1.0, "noise": 100, "rate_share": 1.0},
+    "cogan": {"classes": 10.0, "pairs": 1.0, "noise": 100, "rate_share": 1.0, "generator_rate": 1.0},
     "duplex": {"of_source": 0.2, "of_target": 0.15, "game": None},
     "cycada": {"semantic": 1.0, "cycle": 1.0, "rate_share": 0.4},
     "i2i": {"weights": None},
@@ -421,7 +421,7 @@ def test_methods_whose_stage_depends_on_progress_are_not_captured():
     ("name", "own", "expected"),
     [
         ("adda", {"rate_share": 0.5, "discriminator_rate": 3.0}, {"target": 0.125, "discriminator": 0.1875}),
-        ("cogan", {"rate_share": 0.5}, {"discriminators": 0.125, "generators": 0.0625}),
+        ("cogan", {"rate_share": 0.5, "generator_rate": 4.0}, {"discriminators": 0.125, "generators": 0.25}),
         (
             "duplex",
             {"game": PUBLISHED | {"discriminator_rate": 3.0}},
