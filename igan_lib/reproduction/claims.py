@@ -26,9 +26,9 @@ def estimates(comparison: Comparison, runs: pd.DataFrame, profile: str, studies:
         cells = [study.cell(runs, row, pair, profile, metric) for row, metric, _ in rows]
         weights = [weight for _, _, weight in rows]
         found = weighted_sum((weight, cell.values) for weight, cell in zip(weights, cells, strict=True))
-        reasons = [row.reason.replace(QUOTED, "").strip("; ") for row, _, _ in rows]
+        reasons = [] if comparison.ours else [row.reason.replace(QUOTED, "").strip("; ") for row, _, _ in rows]
         for (row, _, _), cell in zip(rows, cells, strict=True):
-            if QUOTED in row.reason and cell.mean < study.cell(runs, study.row("source-only"), pair, profile).mean:
+            if QUOTED in row.reason and (cell - study.cell(runs, study.row("source-only"), pair, profile)).mean < 0:
                 reasons.append(f"{row.label} ends below source-only here")
         values = {seed: value - less for seed, value in found.items()}
         return _held_against(values, comparison.printed.get(name), reasons)
@@ -80,9 +80,17 @@ def claim_verdicts(
     for claim in claims:
         own = parts[(parts["claim"] == claim.id) & (parts["beside"] == "")]
         verdict = verdict_of(own["verdict"])
+        if verdict in COMPARED and not awaited(own).empty:
+            verdict = verdict_of([verdict, "undecided"])
         deciding = own[own["verdict"] == verdict]
-        lines.append([claim.id, claim.section, claim.sentence, verdict, int(deciding["n"].min()), summarize(own)])
+        n = int((awaited(own) if deciding.empty else deciding)["n"].min())
+        lines.append([claim.id, claim.section, claim.sentence, verdict, n, summarize(own)])
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def awaited(own: pd.DataFrame) -> pd.DataFrame:
+    """The parts of a claim without a run, in columns where others have one: "the best" may fall with any of them."""
+    return own[(own["n"] == 0) & own["column"].isin(own.loc[own["n"] > 0, "column"])]
 
 
 def summarize(own: pd.DataFrame) -> str:
@@ -90,7 +98,8 @@ def summarize(own: pd.DataFrame) -> str:
     if len(set(own["verdict"])) == 1 and own["verdict"].iloc[0] == "not run":
         return "not run"
     texts = [f"{line.text} [{_why(line)}]" for line in own.itertuples() if line.n]
-    missing = list(dict.fromkeys(own.loc[own["n"] == 0, "column"].str.replace("->", " → ")))
+    names = own["column"].where(~own.index.isin(awaited(own).index), own["comparison"] + ", " + own["column"])
+    missing = list(dict.fromkeys(names[own["n"] == 0].str.replace("->", " → ")))
     if len(texts) > SHOWN:
         counts = own["verdict"].value_counts().reindex(VERDICTS).dropna().astype(int)
         texts = [", ".join(f"{count} {verdict}" for verdict, count in counts.items())]

@@ -63,8 +63,13 @@ def test_a_method_that_fails_here_gives_no_win():
         found += results("table1", "source-only", pair, [70.0] * 5)
         if pair == M_U:
             found += results("table1", "igan", pair, near(95.0)) + results("table1", "Duplex", pair, [value] * 5)
-    parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "1-average"]).set_index("beside")
-    assert parts.loc["MNIST and USPS alone", "verdict"] == "not comparable"
+    parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "1-average"])
+    two = parts[parts["beside"] == "MNIST and USPS alone"].set_index("comparison")["verdict"]
+    assert two["igan over Duplex"] == "not comparable" and two["igan over MSTN"] == "not run"
+    # Seed by seed: a run of source-only that the method has no partner of says nothing.
+    weak = results("table1", "source-only", U_M, [60.0] * 3 + [90.0] * 2)
+    few = results("table1", "igan", U_M, near(95.0)) + results("table1", "Duplex", U_M, [61.0] * 3)
+    assert "ends below" not in of("1-usps-mnist", few + weak).numbers
 
 
 def test_best_of_a_column_means_above_each_row_that_is_printed_there():
@@ -73,7 +78,10 @@ def test_best_of_a_column_means_above_each_row_that_is_printed_there():
         found += results("table1", other, M_U, [90.0] * 5)
     best = [part for part in claim_parts(frame(found)).itertuples() if part.claim == "1-mnist-usps" and not part.beside]
     assert [part.verdict for part in best] == ["above", *["reproduced"] * 6]
-    found = [run for run in found if run.config.method != "mstn"] + results("table1", "MSTN", M_U, [97.0] * 5)
+    found = [run for run in found if run.config.method != "mstn"]
+    line = of("1-mnist-usps", found)  # the one that is missing may be the best
+    assert line.verdict == "undecided" and line.n == 0 and "not run: igan over MSTN, mnist → usps" in line.numbers
+    found += results("table1", "MSTN", M_U, [97.0] * 5)
     assert of("1-mnist-usps", found).verdict == "below"
 
 
@@ -82,12 +90,19 @@ def test_an_average_over_another_method_needs_every_column():
     for pair in (M_U, U_M):
         found += results("table1", "igan", pair, near(98.0)) + results("table1", "Duplex", pair, [97.0] * 5)
     assert of("1-average", found).verdict == "not run"
-    parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "1-average"]).set_index("beside")
-    assert parts.loc["MNIST and USPS alone", "mean"] == pytest.approx(1.0)
-    assert parts.loc["MNIST and USPS alone", "paper"] == pytest.approx((96.8 + 97.8 - 96.0 - 98.8) / 2)
+    parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "1-average"])
+    two = parts[parts["beside"] == "MNIST and USPS alone"].set_index("comparison")
+    assert {f"igan over {name}" for name in TABLES["Table 1"] if name != "IGAN"} == {*two.index}
+    assert two.loc["igan over Duplex", "mean"] == pytest.approx(1.0) and two["n"].sum() == 5
+    assert two.loc["igan over Duplex", "paper"] == pytest.approx((96.8 + 97.8 - 96.0 - 98.8) / 2)
     found += results("table1", "igan", S_M, near(94.1)) + results("table1", "Duplex", S_M, [93.31] * 5)
     line = of("1-average", found)
-    assert line.verdict == "reproduced" and "on average: +0.9" in line.numbers
+    assert line.verdict == "undecided" and line.n == 0 and "not run: igan over CyCADA, average" in line.numbers
+    for other in ("CyCADA", "CDAN-M", "ADDA", "DRCN"):
+        for pair in (M_U, U_M, S_M):
+            found += results("table1", other, pair, [90.0] * 5)
+    line = of("1-average", found)
+    assert line.verdict == "reproduced" and line.n == 5 and "on average: +0.9" in line.numbers
     parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "1-average"]).set_index("beside")
     assert parts.loc["against the printed number", "mean"] == pytest.approx((98 + 98 + 94.1) / 3 - 95.7667, abs=1e-3)
 
@@ -141,10 +156,28 @@ def test_on_another_backbone_numbers_are_shown_and_not_compared():
     line = of("3-unsupervised", found)
     assert line.verdict == "not comparable" and "frozen efficientnet_lite2, not finetuned alexnet" in line.numbers
     assert "+10.0" in line.numbers
+    for label in ("NoDA", "ITQ", "UH-BDNN", "BA"):
+        found += [run for pair in (W_A, A_W) for run in results("table3", label, pair, near(59.0))]
     # Under the paper's own conditions the same numbers are.
     own = STUDIES | office_studies("alexnet", "finetuned")
     changed = [run.model_copy(update={"config": run.config.model_copy(update=PAPER_S)}) for run in found]
     assert of("3-unsupervised", changed, studies=own).verdict == "above"
+
+
+def test_the_highest_average_of_table_2_is_decided_between_rows_of_ours_and_its_sizes_are_not():
+    others = [name for name in TABLES["Table 2"] if name != "IGAN"]
+    found = [run for pair in STUDIES["table2"].pairs for run in results("table2", "igan", pair, near(80.0))]
+    for other in others:
+        found += [run for pair in STUDIES["table2"].pairs for run in results("table2", other, pair, [75.0] * 5)]
+    parts = claim_parts(frame(found), claims=[c for c in CLAIMS if c.id == "2-office"])
+    own = parts[parts["beside"] == ""]
+    decided = own[own["verdict"] == "reproduced"]
+    assert decided["comparison"].tolist() == [f"igan over {other}" for other in others]
+    assert decided["column"].eq(AVERAGE).all() and own["verdict"].isin(["reproduced", "not comparable"]).all()
+    assert of("2-office", found).verdict == "reproduced"
+    better = [run for run in found if run.config.method != "mstn"]
+    better += [run for pair in STUDIES["table2"].pairs for run in results("table2", "MSTN", pair, [85.0] * 5)]
+    assert of("2-office", better).verdict == "below"
 
 
 def test_figure_2_is_a_measure_after_over_the_same_before():
