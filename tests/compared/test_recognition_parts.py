@@ -10,7 +10,7 @@ from method_makers import same_state
 from recognition_makers import NAMES, data_for, make, stripes
 from torch import nn
 
-from igan_lib.compared import duplex
+from igan_lib.compared import adaptation, cycada, dan, duplex
 from igan_lib.compared.adaptation import (
     DomainDiscriminator,
     domain_loss,
@@ -377,6 +377,13 @@ def test_settings_are_those_of_this_version(name):
     assert own == OWN[name] and VERSIONS[name] == 1
 
 
+def test_shares_sizes_and_published_settings_are_those_that_are_written():
+    written = {"thresholds": (0.99, 0.992), "adversarial": 1.0, "reconstruction": 10.0}
+    assert written | {"ramp": False, "discriminator_rate": 1.0} == PUBLISHED and duplex.PHASE_1 == 0.1
+    assert (cycada.TRANSLATED, cycada.RETRAINED, adaptation.HIDDEN) == (0.5, 0.75, 500)
+    assert dan.BANDWIDTHS == (0.25, 0.5, 1.0, 2.0, 4.0)
+
+
 def test_settings_that_depend_on_the_input():
     on_features = {"z": 0.1, "id": 0.2, "tr": 0.005, "cyc": 0.0, "trc": 0.1}
     assert make("i2i", data_for("i2i")).weights == on_features
@@ -441,11 +448,11 @@ def test_settings_that_trials_chose_are_of_images_or_of_features():
         return RECOGNITION[name](IGANConfig(**encoder), shape, 3)
 
     images, features = (1, 28, 28), (12,)
-    for shape, game in ((images, duplex.OF_IMAGES), (features, duplex.OF_FEATURES)):
+    for shape, sure in ((images, 0.9), (features, 0.7)):
         method = of("duplex", shape)
-        rate = game["discriminator_rate"] * 5e-4
-        assert method.optimizers["discriminators"].param_groups[0]["lr"] == pytest.approx(rate)
-        assert all(getattr(method, name) == game[name] for name in set(PUBLISHED) - {"discriminator_rate"})
+        found = [method.thresholds, method.adversarial, method.reconstruction, method.ramp]
+        assert found == [(sure, sure), 0.02, 0.1, False]
+        assert method.optimizers["discriminators"].param_groups[0]["lr"] == pytest.approx(5e-4)
     assert (of("drcn", images).balance, of("drcn", features).balance) == (0.99, 0.7)
     rates = [
         of(name, shape).optimizers["target"].param_groups[0]["lr"]
