@@ -7,7 +7,7 @@ Published (`erictzeng/adda`, SVHN -> MNIST): 10,000 steps on the source; D of tw
 at 2e-4 with beta1 = 0.5 for both, one step each, 10,000 steps, batches of 128, a weight decay of 2.5e-5 on D; results
 from run to run between .68 and .79. Here: pre-training is the source's stage; the rate is 0.4 of this project's
 5e-4, which is 2e-4 too, and falls with its cosine; there is no weight decay. On features it is 0.02 of it, the best of
-four trials (docs/selection.md); users of the published code had to lower it for Office-31 as well.
+nine (docs/selection.md); a user of the published code had to lower the target's for Office-31 as well, with D at 1e-3.
 """
 
 import torch

@@ -100,18 +100,17 @@ class OpenStudy:
         return sorted(unread & {config.name for config in self.study.configs(self.profile, seeds)})
 
     def costs(self) -> pd.DataFrame:
-        """Seconds of a run, the fastest of the seeds that all rows have, and of Tables 1, 2, 4 ms of a step; as text.
+        """Seconds of a run, of the fastest seed, and of Tables 1, 2, 4 ms of a step; as text.
 
-        Steps were measured in turn in one run, so they compare. Other work on the machine adds to a run's time, so the
-        fastest is shown.
+        Steps were measured in turn in one run, so they compare. Runs were not: other work on the machine adds to their
+        time, so the fastest is shown.
         """
         rows, columns = [row for row in self.study.rows if row.metric is None], {}
         for pair in self.study.pairs:
             cells = [self.study.cell(self.runs, row, pair, self.profile, SECONDS).values for row in rows]
-            run = [set(cell) for cell in cells if cell]
-            if run and (common := set.intersection(*run)):
+            if any(cells):
                 head = f"s a run, {column(pair).replace('->', ' → ')}"
-                columns[head] = [min((cell[seed] for seed in common if cell), default=math.nan) for cell in cells]
+                columns[head] = [min(cell.values(), default=math.nan) for cell in cells]
         table = pd.DataFrame(columns, index=[row.label for row in rows], dtype=float)
         for size, steps in self._step_times().items():
             table[f"ms a step, {size.replace('->', ' → ')}"] = pd.Series(steps)
