@@ -17,7 +17,6 @@ they came from. Rows that are there are not trained again; the first ones have n
 import argparse
 import csv
 import fcntl
-import itertools
 import math
 import os
 import time
@@ -85,21 +84,21 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def of_duplex(threshold: float) -> dict[str, dict[str, Any]]:
+def of_duplex(threshold: float, last: str) -> dict[str, dict[str, Any]]:
     """Trials of Duplex, name -> keywords: IGAN's T, L_a and L_r smaller beside L_c, then IGAN's ramp and D's rate."""
     trials = {f"T{threshold}": duplex.PUBLISHED | {"thresholds": (threshold, threshold)}}
-    ways: dict[str, dict[str, Any]] = {"": {}, " x3": {"discriminator_rate": 3.0}, " ramp": {"ramp": True}}
-    ways[" ramp x3"] = ways[" ramp"] | ways[" x3"]
-    for weight, way in itertools.product((0.02, 0.1), ways):
-        smaller = {"adversarial": weight, "reconstruction": 0.1} | ways[way]
-        trials[f"T{threshold} adversarial{weight} reconstruction.1{way}"] = trials[f"T{threshold}"] | smaller
-    del trials[f"T{threshold} adversarial0.02 reconstruction.1 ramp"]  # L_a would hardly be there
+    ways: dict[str, dict[str, Any]] = {"": {}, " x3": {"discriminator_rate": 3.0}}
+    ways[" ramp x3"] = {"ramp": True} | ways[" x3"]
+    asked = [(0.02, ".1", ""), (0.1, ".1", ""), (0.02, ".1", " x3"), (0.02, ".1", " ramp x3"), (0.1, ".1", last)]
+    for weight, drawn, way in [*asked, (0.02, ".01", " ramp x3"), (0.1, ".01", " ramp x3")]:
+        game = trials[f"T{threshold}"] | {"adversarial": weight, "reconstruction": float(drawn)} | ways[way]
+        trials[f"T{threshold} adversarial{weight} reconstruction{drawn}{way}"] = game
     return {name: {"game": game} for name, game in trials.items()}
 
 
 # Eight trials of each that ends below source-only with the published ones.
 TRIALS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
-    ("", "duplex"): of_duplex(0.9),
+    ("", "duplex"): of_duplex(0.9, " ramp x3"),
     ("", "drcn"): {
         **{f"balance{share}": {"balance": share} for share in (0.9, 0.97, 0.99, 0.997)},
         **{f"balance{share} whole": {"balance": share, "damage": 0.0} for share in (0.7, 0.9, 0.97, 0.99)},
@@ -109,7 +108,7 @@ TRIALS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
         **{f"pairs{weight} rate0.4": {"pairs": weight, "rate_share": 0.4} for weight in (0.3, 1.0, 3.0)},
         "pairs1.0 generators x4": {"pairs": 1.0, "generator_rate": 4.0},
     },
-    ("labels ", "duplex"): of_duplex(0.7),
+    ("labels ", "duplex"): of_duplex(0.7, " x3"),
     ("labels ", "adda"): {
         **{f"rate{share}": {"rate_share": share} for share in (0.1, 0.04, 0.02)},
         **{

@@ -6,6 +6,7 @@ What is filled stands between two comments that no reader sees:
 
     <!-- results --> the paper's number of each column of Tables 1 to 3 beside ours, with its verdict <!-- end -->
     <!-- claims --> the paper's claims and their verdicts <!-- end -->
+    <!-- trials --> the trials of the compared methods in selection.csv, the best mean in bold <!-- end -->
     <!-- time: notebook 00_quickstart --> how long the executed copy of that notebook took <!-- end -->
     <!-- time: run igan mnist usps --> how long a run of that method and pair takes <!-- end -->
     <!-- measured: benchmarks.json cpu/step/ratio .2f --> a number of that file, by keys and format <!-- end -->
@@ -30,7 +31,7 @@ from igan_lib.reproduction.claims import claim_verdicts
 from igan_lib.reproduction.results import SECONDS, frame, read_results, values
 from igan_lib.reproduction.studies import STUDIES, column
 
-BLOCK = re.compile(r"<!-- (results|claims|time: .*?|measured: .*?) -->.*?<!-- end -->", flags=re.DOTALL)
+BLOCK = re.compile(r"<!-- (results|claims|trials|time: .*?|measured: .*?) -->.*?<!-- end -->", flags=re.DOTALL)
 
 
 def fill_text(text: str, results: Iterable[RunResult], folder: Path, profile: str = "cpu") -> str:
@@ -51,6 +52,8 @@ def fill_text(text: str, results: Iterable[RunResult], folder: Path, profile: st
                 shown = f"\n{results_table(runs, profile)}\n"
             case ["claims"]:
                 shown = f"\n{claims_table(runs, profile)}\n"
+            case ["trials"]:
+                shown = f"\n{trials_table(pd.read_csv(folder / 'selection.csv'))}\n"
             case ["time:", "notebook", name]:
                 shown = format_seconds(notebook_seconds(folder / "notebooks" / f"{name}.ipynb"))
             case ["time:", "run", method, source, target]:
@@ -63,7 +66,7 @@ def fill_text(text: str, results: Iterable[RunResult], folder: Path, profile: st
                 )
         return f"<!-- {asked} -->{shown}<!-- end -->"
 
-    begun = re.findall(r"<!-- (?:results|claims|time:|measured:)", text)
+    begun = re.findall(r"<!-- (?:results|claims|trials|time:|measured:)", text)
     if len(begun) != len(BLOCK.findall(text)):
         raise ConfigError("Expected <!-- end --> after each comment that is filled, found one without: write it in.")
     return BLOCK.sub(fills, text)
@@ -116,6 +119,27 @@ def claims_table(runs: pd.DataFrame, profile: str) -> str:
     claims = claim_verdicts(runs, profile)
     names = {"section": "section", "sentence": "the paper", "verdict": "verdict", "numbers": "numbers, in points"}
     return claims[list(names)].rename(columns=names).to_markdown(index=False, disable_numparse=True)
+
+
+def trials_table(selection: pd.DataFrame) -> str:
+    """Accuracy, and what D told apart, of the compared methods that have trials beside their published weights.
+
+    The settings are called as in `selection.csv`, without the word "compared".
+    """
+    found = selection[selection["setting"].str.contains("compared ")].copy()
+    found["setting"] = found["setting"].str.replace("labels compared", "features:").str.replace("compared", "images:")
+    found["method"] = found["setting"].str.split().str[:2].str.join(" ")
+    lines = []
+    for _, tried in found.groupby("method", sort=False):
+        settings = [own for _, own in tried.groupby("setting", sort=False)]
+        means = [own["accuracy"].mean() if len(own) == 2 else 0.0 for own in settings]
+        for own, mean in zip(settings, means, strict=True) if len(settings) > 1 else ():
+            told = [", ".join(f"{share:.2f}" for share in own[d].dropna()) for d in ("D_s", "D_t")]
+            values = [f"{value:.1f}" for value in own["accuracy"]] + ["cut"] * (2 - len(own))
+            shown = f"{mean:.1f}" if mean else ""
+            lines.append([own["setting"].iloc[0], *values, f"**{shown}**" if mean == max(means) else shown, *told])
+    head = ["setting", "first pair", "second pair", "mean", "D_s", "D_t"]
+    return pd.DataFrame(lines, columns=head).to_markdown(index=False, disable_numparse=True)
 
 
 def format_seconds(seconds: float) -> str:

@@ -51,6 +51,24 @@ def test_claims_are_filled_with_their_verdicts(tmp_path):
     assert ours[2] == "undecided" and ours[3].startswith("igan over CDAN-M on mnist → usps: -0.1 (")
 
 
+def test_trials_are_those_of_methods_that_have_more_than_one_setting(tmp_path):
+    (tmp_path / "selection.csv").write_text(
+        "setting,pair,seed,accuracy,D_s,D_t\n"
+        "compared a,m->d,0,60.04,0.5,0.61\ncompared a,u->d,0,70.0,,\n"
+        "compared a x3,m->d,0,65.0,,\ncompared a x3,u->d,0,70.1,,\n"
+        "compared a x9,m->d,0,20.0,,\n"
+        "compared b,m->d,0,60.0,,\ncompared b,u->d,0,70.0,,\nfull,m->d,0,1.0,,\n"
+        "labels compared a,w->d,0,50.0,,\nlabels compared a,d->w,0,50.0,,\n"
+    )
+    found = fill_text("<!-- trials --><!-- end -->", [], tmp_path)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in found.splitlines()[3:-1]]
+    assert rows == [
+        ["images: a", "60.0", "70.0", "65.0", "0.50", "0.61"],
+        ["images: a x3", "65.0", "70.1", "**67.5**", "", ""],
+        ["images: a x9", "20.0", "cut", "", "", ""],
+    ]
+
+
 def test_a_measured_number_is_filled_by_its_keys_and_format(tmp_path):
     (tmp_path / "b.json").write_text(json.dumps({"cpu": {"bf16 autocast": {"ratio": 0.7651}}}))
     text = "<!-- measured: b.json cpu/bf16 autocast/ratio .2f -->old<!-- end --> and more"
