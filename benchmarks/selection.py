@@ -84,13 +84,16 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def of_duplex(threshold: float, last: str) -> dict[str, dict[str, Any]]:
-    """Trials of Duplex, name -> keywords: IGAN's T, L_a and L_r smaller beside L_c, then IGAN's ramp and D's rate."""
+def of_duplex(threshold: float, *last: tuple[float, str, str]) -> dict[str, dict[str, Any]]:
+    """Trials of Duplex, name -> keywords: IGAN's T, L_a and L_r smaller beside L_c, then IGAN's ramp and D's rate.
+
+    last: of each further trial the weight of L_a, that of L_r, and which of ramp and rate.
+    """
     trials = {f"T{threshold}": duplex.PUBLISHED | {"thresholds": (threshold, threshold)}}
-    ways: dict[str, dict[str, Any]] = {"": {}, " x3": {"discriminator_rate": 3.0}}
-    ways[" ramp x3"] = {"ramp": True} | ways[" x3"]
-    asked = [(0.02, ".1", ""), (0.1, ".1", ""), (0.02, ".1", " x3"), (0.02, ".1", " ramp x3"), (0.1, ".1", last)]
-    for weight, drawn, way in [*asked, (0.02, ".01", " ramp x3"), (0.1, ".01", " ramp x3")]:
+    ways: dict[str, dict[str, Any]] = {"": {}, " ramp": {"ramp": True}, " x3": {"discriminator_rate": 3.0}}
+    ways[" ramp x3"] = ways[" ramp"] | ways[" x3"]
+    first = [(0.02, ".1", ""), (0.1, ".1", ""), (0.02, ".1", " x3"), (0.02, ".1", " ramp x3")]
+    for weight, drawn, way in [*first, *last]:
         game = trials[f"T{threshold}"] | {"adversarial": weight, "reconstruction": float(drawn)} | ways[way]
         trials[f"T{threshold} adversarial{weight} reconstruction{drawn}{way}"] = game
     return {name: {"game": game} for name, game in trials.items()}
@@ -98,7 +101,7 @@ def of_duplex(threshold: float, last: str) -> dict[str, dict[str, Any]]:
 
 # Eight trials of each that ends below source-only with the published ones.
 TRIALS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
-    ("", "duplex"): of_duplex(0.9, " ramp x3"),
+    ("", "duplex"): of_duplex(0.9, (0.1, ".1", " ramp x3"), (0.02, ".01", " ramp x3"), (0.1, ".01", " ramp x3")),
     ("", "drcn"): {
         **{f"balance{share}": {"balance": share} for share in (0.9, 0.97, 0.99, 0.997)},
         **{f"balance{share} whole": {"balance": share, "damage": 0.0} for share in (0.7, 0.9, 0.97, 0.99)},
@@ -108,7 +111,7 @@ TRIALS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
         **{f"pairs{weight} rate0.4": {"pairs": weight, "rate_share": 0.4} for weight in (0.3, 1.0, 3.0)},
         "pairs1.0 generators x4": {"pairs": 1.0, "generator_rate": 4.0},
     },
-    ("labels ", "duplex"): of_duplex(0.7, " x3"),
+    ("labels ", "duplex"): of_duplex(0.7, (0.1, ".1", " x3"), (0.1, ".1", " ramp"), (0.1, ".01", " ramp x3")),
     ("labels ", "adda"): {
         **{f"rate{share}": {"rate_share": share} for share in (0.1, 0.04, 0.02)},
         **{
