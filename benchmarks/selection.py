@@ -80,7 +80,7 @@ PUBLISHED: dict[tuple[str, str], dict[str, Any]] = {
     ("labels ", "duplex"): {"game": duplex.PUBLISHED},
     ("", "drcn"): {"balance": 0.7},
     ("", "cogan"): {"pairs": 0.01},
-    ("labels ", "adda"): {"rate_share": 0.4},
+    ("labels ", "adda"): {"rate_share": 0.4, "discriminator_rate": 1.0},
 }
 
 
@@ -113,7 +113,7 @@ TRIALS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
     },
     ("labels ", "duplex"): of_duplex(0.7, (0.1, ".1", " x3"), (0.1, ".1", " ramp"), (0.1, ".01", " ramp x3")),
     ("labels ", "adda"): {
-        **{f"rate{share}": {"rate_share": share} for share in (0.1, 0.04, 0.02)},
+        **{f"rate{share}": {"rate_share": share, "discriminator_rate": 1.0} for share in (0.1, 0.04, 0.02)},
         **{
             f"rate{share} x{times:.0f}": {"rate_share": share, "discriminator_rate": times}
             for share, times in ((0.1, 4.0), (0.04, 10.0), (0.02, 5.0), (0.02, 20.0), (0.02, 100.0))

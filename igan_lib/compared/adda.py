@@ -6,8 +6,8 @@ target's encoder learns to be taken for the source's, with the labels turned rou
 Published (`erictzeng/adda`, SVHN -> MNIST): 10,000 steps on the source; D of two layers of 500 on the ten scores; Adam
 at 2e-4 with beta1 = 0.5 for both, one step each, 10,000 steps, batches of 128, a weight decay of 2.5e-5 on D; results
 from run to run between .68 and .79. Here: pre-training is the source's stage; the rate is 0.4 of this project's
-5e-4, which is 2e-4 too, and falls with its cosine; there is no weight decay. On features it is 0.02 of it, the best of
-nine (docs/selection.md); a user of the published code had to lower the target's for Office-31 as well, with D at 1e-3.
+5e-4, which is 2e-4 too, and falls with its cosine; there is no weight decay. On features it is 1e-5 for E^t and 2e-4
+for D, the best of nine settings (docs/selection.md); a user of the published code had 1e-5 and 1e-3 for Office-31.
 """
 
 import torch
@@ -28,8 +28,8 @@ class ADDA(Adaptation):
       L_a = -\frac{1}{B} \sum_i \log \sigma(D(z_i^t))$$
 
     D descends $L_D$, then E^t descends $L_a$. z^s comes from the frozen network `source_only`, z^t from `net`, whose
-    classifier is frozen too. `rate_share`: the rate of E^t and D as a share of the config's two rates;
-    None: 0.4 for images, 0.02 for features. `discriminator_rate`: D's rate is so many times that.
+    classifier is frozen too. `rate_share`: the rate of E^t and D as a share of the config's two rates; None: 0.4 for
+    images, 0.02 for features. `discriminator_rate`: D's is so many times that; None: 1 for images, 20 for features.
     """
 
     def __init__(
@@ -40,14 +40,15 @@ class ADDA(Adaptation):
         backbone: Pretrained | None = None,
         *,
         rate_share: float | None = None,
-        discriminator_rate: float = 1.0,
+        discriminator_rate: float | None = None,
     ) -> None:
         super().__init__(config, shape, n_classes, backbone)
-        rate_share = rate_share if rate_share is not None else (0.02 if len(self.shape) == 1 else 0.4)
+        on_features = len(self.shape) == 1
+        share = rate_share if rate_share is not None else (0.02 if on_features else 0.4)
+        times = discriminator_rate if discriminator_rate is not None else (20.0 if on_features else 1.0)
         self.discriminator = DomainDiscriminator(n_classes)
-        self.optimize("target", self.net.encoder, rate=rate_share * config.learning_rate)
-        rate = discriminator_rate * rate_share * config.gan_learning_rate
-        self.optimize("discriminator", self.discriminator, rate=rate)
+        self.optimize("target", self.net.encoder, rate=share * config.learning_rate)
+        self.optimize("discriminator", self.discriminator, rate=times * share * config.gan_learning_rate)
 
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         """One step of D and one of E^t; of y_s only the logged L_c is read.

@@ -356,7 +356,7 @@ def test_a_translated_image_is_an_image(size):
 OWN = {
     "dann": {"adversarial": 1.0},
     "dan": {"mmd": 1.0},
-    "adda": {"rate_share": None, "discriminator_rate": 1.0},
+    "adda": {"rate_share": None, "discriminator_rate": None},
     "cdan": {"adversarial": 1.0, "dropout": 0.5},
     "mstn": {"adversarial": 0.2, "keep": 0.7},
     "drcn": {"balance": None, "damage": 0.5},
@@ -396,8 +396,9 @@ def test_rates_are_those_of_the_configuration(name):
     method = make(name, data_for(name), settings={"learning_rate": 0.25, "gan_learning_rate": 0.125})
     rates = {key: (opt.param_groups[0]["lr"], opt.param_groups[0]["betas"]) for key, opt in method.optimizers.items()}
     assert rates.pop("encoder") == rates.pop("classifier") == (0.25, (0.9, 0.999))
-    share = {"adda": 0.02, "cycada": 0.4}.get(name, 1.0)  # ADDA's is of features here
-    expected = {"target": 0.25 * share, "discriminator": 0.125 * share}
+    # ADDA's are of features here.
+    share, times = {"adda": (0.02, 20.0), "cycada": (0.4, 1.0)}.get(name, (1.0, 1.0))
+    expected = {"target": 0.25 * share, "discriminator": 0.125 * share * times}
     for key, (rate, betas) in rates.items():
         if name == "cogan" and key == "discriminators":  # E and C are among them
             assert (rate, betas) == (0.25, (0.5, 0.999))
@@ -455,7 +456,8 @@ def test_settings_that_trials_chose_are_of_images_or_of_features():
         assert method.optimizers["discriminators"].param_groups[0]["lr"] == pytest.approx(5e-4)
     assert (of("drcn", images).balance, of("drcn", features).balance) == (0.99, 0.7)
     rates = [
-        of(name, shape).optimizers["target"].param_groups[0]["lr"]
+        of(name, shape).optimizers[part].param_groups[0]["lr"]
         for name, shape in (("adda", images), ("adda", features), ("cycada", images))
+        for part in ("target", "discriminator")
     ]
-    assert rates == pytest.approx([0.4 * 5e-4, 0.02 * 5e-4, 0.4 * 5e-4])
+    assert rates == pytest.approx([2e-4, 2e-4, 1e-5, 2e-4, 2e-4, 2e-4])
