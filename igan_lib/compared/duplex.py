@@ -33,8 +33,9 @@ PUBLISHED: dict[str, Any] = {
     **{"thresholds": (0.99, 0.992), "adversarial": 1.0, "reconstruction": 10.0},
     **{"ramp": False, "discriminator_rate": 1.0},
 }
-OF_IMAGES: dict[str, Any] = PUBLISHED | {"thresholds": (0.9, 0.9), "adversarial": 0.02, "reconstruction": 0.1}
-OF_FEATURES: dict[str, Any] = OF_IMAGES | {"thresholds": (0.7, 0.7)}
+SMALLER: dict[str, Any] = PUBLISHED | {"adversarial": 0.02, "reconstruction": 0.1}
+OF_IMAGES: dict[str, Any] = SMALLER | {"thresholds": (0.9, 0.9), "ramp": True, "discriminator_rate": 3.0}
+OF_FEATURES: dict[str, Any] = SMALLER | {"thresholds": (0.7, 0.7), "adversarial": 0.1, "ramp": True}
 
 
 def duplex_labels(logits: Tensor, drawn_logits: Tensor, thresholds: tuple[float, float]) -> Tensor:

@@ -449,11 +449,11 @@ def test_settings_that_trials_chose_are_of_images_or_of_features():
         return RECOGNITION[name](IGANConfig(**encoder), shape, 3)
 
     images, features = (1, 28, 28), (12,)
-    for shape, sure in ((images, 0.9), (features, 0.7)):
+    for shape, sure, adversarial, times in ((images, 0.9, 0.02, 3), (features, 0.7, 0.1, 1)):
         method = of("duplex", shape)
         found = [method.thresholds, method.adversarial, method.reconstruction, method.ramp]
-        assert found == [(sure, sure), 0.02, 0.1, False]
-        assert method.optimizers["discriminators"].param_groups[0]["lr"] == pytest.approx(5e-4)
+        assert found == [(sure, sure), adversarial, 0.1, True]
+        assert method.optimizers["discriminators"].param_groups[0]["lr"] == pytest.approx(times * 5e-4)
     assert (of("drcn", images).balance, of("drcn", features).balance) == (0.99, 0.7)
     rates = [
         of(name, shape).optimizers[part].param_groups[0]["lr"]
