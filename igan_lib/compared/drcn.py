@@ -6,8 +6,8 @@ damaged image and has to give back the whole one, so that it can't copy.
 Published (`ghif/drcn`): target images with half their pixels zeroed and shifted and turned at random; an epoch of
 reconstruction, then one of classification, by turns; Adam at 3e-4, 50 epochs; 1,024 units before the decoder. Another
 public writing (`pmirallesr/DRCN-Torch`) has both in each step, with $\lambda$ = 0.7. So it is here on features; on
-images 0.99 was the best of four trials (docs/selection.md). The code of d bits is before the decoder, IGAN's generator
-is the decoder, and no image is shifted, which no method gets here.
+images 0.99 was the best of nine settings (docs/selection.md). The code of d bits is before the decoder, IGAN's
+generator is the decoder, and no image is shifted, which no method gets here.
 """
 
 import torch
