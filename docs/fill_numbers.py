@@ -132,6 +132,7 @@ def trials_table(selection: pd.DataFrame) -> str:
     lines = []
     for _, tried in found.groupby("method", sort=False):
         settings = [own for _, own in tried.groupby("setting", sort=False)]
+        settings.sort(key=lambda own: own["setting"].iloc[0] != own["method"].iloc[0])  # the published one first
         means = [own["accuracy"].mean() if len(own) == 2 else 0.0 for own in settings]
         for own, mean in zip(settings, means, strict=True) if len(settings) > 1 else ():
             told = [", ".join(f"{share:.2f}" for share in own[d].dropna()) for d in ("D_s", "D_t")]

@@ -54,8 +54,8 @@ def test_claims_are_filled_with_their_verdicts(tmp_path):
 def test_trials_are_those_of_methods_that_have_more_than_one_setting(tmp_path):
     (tmp_path / "selection.csv").write_text(
         "setting,pair,seed,accuracy,D_s,D_t\n"
-        "compared a,m->d,0,60.04,0.5,0.61\ncompared a,u->d,0,70.0,,\n"
         "compared a x3,m->d,0,65.0,,\ncompared a x3,u->d,0,70.1,,\n"
+        "compared a,m->d,0,60.04,0.5,0.61\ncompared a,u->d,0,70.0,,\n"
         "compared a x9,m->d,0,20.0,,\n"
         "compared b,m->d,0,60.0,,\ncompared b,u->d,0,70.0,,\nfull,m->d,0,1.0,,\n"
         "labels compared a,w->d,0,50.0,,\nlabels compared a,d->w,0,50.0,,\n"
