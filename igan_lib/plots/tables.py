@@ -11,6 +11,8 @@ from igan_lib.plots.style import INK, SOURCE_COLOUR, TARGET_COLOUR, WIDTH, metho
 OURS, PAPER = SOURCE_COLOUR, TARGET_COLOUR
 PAPER_BELOW = ABOVE = 0.28  # of the distance between two lines
 SEEDS = "#777777"
+FEWEST = 8  # rows of a panel that a quartile is taken of
+SPREAD = ["mean", "low", "high", "predicted_low", "predicted_high"]
 
 
 def intervals(table: pd.DataFrame, *, unit: str = "accuracy, %") -> Figure:
@@ -18,12 +20,28 @@ def intervals(table: pd.DataFrame, *, unit: str = "accuracy, %") -> Figure:
 
     A hollow dot is the mean of fewer than three seeds, which has no bar. A diamond is the number that the paper prints.
     A line without a dot was not run. Each panel has an axis of its own, within 0 and 100; a bar may be cut off there.
+    A mean far below the others, which would push these together, stands as a number at the left of its line.
     """
-    fig = _panels(table[table["column"] != "average"], unit)
-    for ax in fig.axes:
+    table = table[table["column"] != "average"]
+    far = pd.concat([_far_below(cells) for _, cells in table.groupby("column", sort=False)])
+    fig = _panels(table.assign(**{name: table[name].mask(far) for name in SPREAD}), unit, table)
+    for ax, name in zip(fig.axes, dict.fromkeys(table["column"]), strict=True):
         low, high = ax.get_xlim()
         ax.set_xlim(max(low, 0), min(high, 100))
+        style = {"transform": ax.get_yaxis_transform(), "fontsize": 8, "color": OURS, "va": "center"}
+        means = table.loc[table["column"] == name, "mean"]
+        for row, (mean, out) in enumerate(zip(means, far[means.index], strict=True)):
+            if out:
+                ax.text(0.02, row, f"← {mean:.1f}", **style)
     return fig
+
+
+def _far_below(cells: pd.DataFrame) -> pd.Series:
+    """Which of a panel's means lie left of all other marks and more than 1.5 boxes of a box plot below it."""
+    means = cells["mean"]
+    first, third = means.quantile([0.25, 0.75])
+    far = (means < first - 1.5 * (third - first)) & (means.count() >= FEWEST)
+    return far & ~(means > min(means[~far].min(), cells["paper"].min()))
 
 
 def differences(table: pd.DataFrame) -> Figure:
@@ -42,7 +60,8 @@ def differences(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _panels(table: pd.DataFrame, unit: str) -> Figure:
+def _panels(table: pd.DataFrame, unit: str, whole: pd.DataFrame | None = None) -> Figure:
+    """`whole`: the table with what is not drawn as marks, for the key; the same where it is not given."""
     columns, methods = (list(dict.fromkeys(table[key])) for key in ("column", "method"))
     rows = np.arange(len(methods))
     size = WIDTH, 1.2 + 0.38 * len(methods)
@@ -64,7 +83,8 @@ def _panels(table: pd.DataFrame, unit: str) -> Figure:
             _counts(ax, rows, lines["n"])
     axes[0, 0].set_yticks(rows, [method_label(method) for method in methods])
     axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
-    fig.legend(handles=_key(table, run), loc="outside lower center", ncols=4)
+    shown = table if whole is None else whole
+    fig.legend(handles=_key(shown, shown[shown["n"] > 0]), loc="outside lower center", ncols=4)
     return fig
 
 

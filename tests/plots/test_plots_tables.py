@@ -127,6 +127,23 @@ def test_each_panel_of_differences_has_its_own_axis_and_shows_zero_inside_it():
         assert any(list(line.get_xdata()) == [0, 0] and line.get_visible() for line in ax.lines)
 
 
+def test_a_mean_far_below_the_others_is_a_number_and_does_not_push_them_together():
+    spread = {"low": -1.0, "high": 1.0, "predicted_low": -2.0, "predicted_high": 2.0}
+    means = [40.0, 88.0, 90.0, 91.0, 92.0, 93.0, 94.0, 95.0]
+    rows = [
+        {"method": f"m{i}", "column": "a->b", "n": 5, "mean": mean, "paper": math.nan} for i, mean in enumerate(means)
+    ]
+    table = pd.DataFrame([row | {name: row["mean"] + by for name, by in spread.items()} for row in rows])
+    (ax,) = intervals(table).axes
+    assert texts(ax) == ["← 40.0"] and ax.texts[0].get_position()[1] == 0 and 80 < ax.get_xlim()[0] < 88
+    assert [x for x, _ in drawn(ax)[0]] == means[1:] and len(drawn(ax)[2]) == 7
+    assert key(intervals(table)) == ["ours: mean and 95 % interval", "95 % of further runs"]
+    # The axis reaches there anyhow, or there are too few rows to tell what is far.
+    for shown in (table.assign(paper=[math.nan] * 7 + [39.0]), table.iloc[:7]):
+        (ax,) = intervals(shown).axes
+        assert not texts(ax) and drawn(ax)[0][0] == (40.0, 0)
+
+
 def test_an_accuracy_axis_ends_at_100_and_where_its_marks_end():
     (ax,) = intervals(TABLE[TABLE["column"] == "a->b"]).axes
     low, high = ax.get_xlim()
