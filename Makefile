@@ -63,9 +63,10 @@ site: $(STAMP) ## Make static pages of docs, executed notebooks and report, to b
 	$(BIN)/python docs/build_site.py $(ARGS)
 
 # Two processes of one thread each, whatever the machine has: small products on several threads wait for each other, on
-# busy cores for much longer than they compute. A file stays in one process, whose fixtures its tests share.
+# busy cores for much longer than they compute. A file stays in one process, whose fixtures its tests share. In the order
+# of the folders: files of few long tests do not come last, when the other process has nothing left.
 test: $(STAMP) ## Run the whole test suite (ARGS="-k losses" for a part, ARGS="-n 0" in one process)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lab: $(STAMP) ## Open your own copy of the notebooks, in the folder own, in JupyterLab
 	$(BIN)/python notebooks/tools/own_copy.py own
