@@ -62,7 +62,8 @@ class Duplex(Adaptation):
 
     $\ell$ is the cross-entropy, $\ell_T$ that of the B_T target images with a pseudo-label (`duplex_labels`), f the
     class "drawn", $x^{st} = G(u^s, t)$ and so on, all B x shape. $L_x$ is on after phase 1. Keywords: the weights
-    of the classes, as published; `game`: as `PUBLISHED`, with w and w_r; None: `OF_IMAGES` or `OF_FEATURES`.
+    of the classes, as published; `game`: as `PUBLISHED`, with w_r and w, which `ramp` lets grow by `igan.ramp`;
+    None: `OF_IMAGES` or `OF_FEATURES`.
     """
 
     def __init__(
