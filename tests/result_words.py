@@ -32,9 +32,9 @@ def paired(study, row, base, pair):
     return (statistics.mean(over), *stats.t.interval(0.95, len(over) - 1, statistics.mean(over), stats.sem(over)))
 
 
-def average_lead(opened, row, base):
-    """What a row of a study has over another on the average of its columns, on the seeds that both have in each."""
-    rows, pairs = (opened.study.row(label) for label in (row, base)), opened.study.pairs
+def average_lead(opened, row, base, pairs):
+    """What a row of a study has over another on the average of these pairs, on the seeds that both have in each."""
+    rows = (opened.study.row(label) for label in (row, base))
     ours, others = ([opened.study.cell(opened.runs, one, pair, "cpu") for pair in pairs] for one in rows)
     leads = [(cell - other).values for cell, other in zip(ours, others, strict=True)]
     seeds = set.intersection(*map(set, leads))
