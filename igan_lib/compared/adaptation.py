@@ -1,8 +1,8 @@
 r"""What the adaptation methods of Tables 1 and 2 share: a network, its steps on the source, and losses of domains.
 
-All take IGAN's encoder, its code of d bits as the layer that is aligned, its batches of both domains as separate
-passes, its optimiser, and schedules over the share p of the adaptation steps taken. None has a loss for hashing: they
-recognise.
+All take IGAN's encoder and its code of d bits, its batches of both domains as separate passes, Adam with its cosine,
+and schedules over the share p of the adaptation steps taken. Those that align domains align the code or the class
+scores. None has a loss for hashing: they recognise.
 """
 
 import copy

@@ -8,9 +8,9 @@ Published (a repository without a word on whose it is, very probably the authors
 on a code of 512; pseudo-labels for p > 0.99 and a class that survives being drawn, or p > 0.992 alone where those are
 fewer than half the batch, found in evaluation mode; the maximum of many looks at the test images. Here: the published
 weights of the classes, IGAN's code, generator and discriminators, the phases as shares of the steps, pseudo-labels from
-the passes of the step itself, this project's rates and cosine, and the last step. With the published thresholds and
-weights the game runs empty and does harm, so those of `OF_IMAGES` and `OF_FEATURES` come from trials
-(docs/selection.md).
+the passes of the step itself, this project's rates and cosine, and the last step. With the published thresholds the
+target's discriminator sees hardly a real image here, and with the weights the code is spoilt, so those of `OF_IMAGES`
+and `OF_FEATURES` come from trials (docs/selection.md).
 """
 
 from typing import Any
