@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ from igan_lib.experiment.result import RunResult
 from igan_lib.files import write_text
 from igan_lib.reproduction.estimate import Estimate
 from igan_lib.reproduction.results import frame, weighted_sum
-from igan_lib.reproduction.studies import S_M_PART, Study, column
+from igan_lib.reproduction.studies import S_M_PART, Pair, Study, column
 
 NUMBERS = ["n", "mean", "low", "high", "predicted_low", "predicted_high", "paper"]
 TOLD_APART = "D_accuracy"  # mean of both D over the last steps and the seeds: 50 is chance
@@ -33,7 +33,15 @@ def mean_over(estimates: Iterable[Estimate]) -> Estimate:
     printed = [estimate.printed for estimate in estimates]
     mean = None if None in printed else sum(printed) / len(printed)
     found = weighted_sum((1 / len(estimates), estimate.values) for estimate in estimates)
-    return Estimate(found, mean, reason=estimates[0].reason)
+    return Estimate(found, mean, estimates[0].kind, estimates[0].reason)
+
+
+def _averaged(study: Study, cells: Iterable[Mapping[Pair, Estimate]]) -> list[Pair]:
+    """The pairs that an average is over: all that some row has runs of, if these are two at least, else all."""
+    counted, rows = [pair for pair in study.pairs if pair != S_M_PART], list(cells)
+    run = [pair for pair in counted if any(row[pair].n for row in rows)]
+    pairs = run if len(run) > 1 else counted
+    return pairs if len(pairs) > 1 else []
 
 
 def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
@@ -44,12 +52,10 @@ def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
     run of `study` under `profile` count.
     """
     found = [(row, {pair: study.cell(runs, row, pair, profile) for pair in study.pairs}) for row in study.rows]
-    lines, counted = [], [pair for pair in study.pairs if pair != S_M_PART]
-    averaged = [pair for pair in counted if any(cells[pair].n for _, cells in found)]
-    averaged = averaged if len(averaged) > 1 else counted
+    lines, averaged = [], _averaged(study, (cells for _, cells in found))
     for row, cells in found:
         named = [(column(pair), cell, study.cell(runs, row, pair, profile, TOLD_APART)) for pair, cell in cells.items()]
-        if len(averaged) > 1:
+        if averaged:
             named.append((AVERAGE, mean_over(cells[pair] for pair in averaged), Estimate({})))
         network = study.config(row, study.pairs[0], 0, profile).network
         for name, cell, told_apart in named:
@@ -62,7 +68,8 @@ def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
 def differences(study: Study, runs: pd.DataFrame, profile: str, against: str = "") -> pd.DataFrame:
     """What each row adds to the one above it, or how it differs from the first, seed by seed, in points.
 
-    `against`: "above" or "first"; else the label of a row, of which the table tells what it has over each other row.
+    `against`: "above" or "first"; else the label of a row, of which the table tells what it has over each other row,
+    in each column and on the average of `study_table`.
     """
     against, rows = against or study.differences, study.rows
     if against == "above":
@@ -72,12 +79,17 @@ def differences(study: Study, runs: pd.DataFrame, profile: str, against: str = "
     else:
         best = study.row(against)
         pairs = [(best, row) for row in rows if row is not best]
+    cells = {row.label: {pair: study.cell(runs, row, pair, profile) for pair in study.pairs} for row in rows}
+    averaged = [] if against in ("above", "first") else _averaged(study, cells.values())
     lines = []
     for row, base in pairs:
-        for pair in study.pairs:
-            found = study.cell(runs, row, pair, profile) - study.cell(runs, base, pair, profile)
+        over = {pair: cells[row.label][pair] - cells[base.label][pair] for pair in study.pairs}
+        named = {column(pair): found for pair, found in over.items()}
+        if averaged:
+            named[AVERAGE] = mean_over(over[pair] for pair in averaged)
+        for name, found in named.items():
             measured = [*numbers(found), found.share, found.verdict, tuple(found.values.values())]
-            lines.append([row.label, base.label, column(pair), *measured])
+            lines.append([row.label, base.label, name, *measured])
     return pd.DataFrame(lines, columns=DIFFERENCES)
 
 

@@ -59,16 +59,20 @@ def test_a_printed_number_and_the_looks_stand_beside_ours():
 
 
 def test_over_the_others_says_how_much_in_how_many_seeds_and_what_is_level():
-    columns = ["base", "column", "n", "mean", "low", "high", "by_seed"]
+    columns = ["base", "column", "n", "mean", "low", "high", "paper", "by_seed"]
     lines = [
-        ("Duplex", M_U, 3, 0.5, -0.4, 1.4, (0.9, 0.8, -0.2)),
-        ("Duplex", U_M, 3, -1.0, -1.5, -0.5, (-1.1, -0.8, -1.1)),
-        ("MSTN", M_U, 2, 0.3, math.nan, math.nan, (0.1, 0.5)),
-        ("MSTN", U_M, 0, math.nan, math.nan, math.nan, ()),
+        ("Duplex", M_U, 3, 0.5, -0.4, 1.4, 3.9, (0.9, 0.8, -0.2)),
+        ("Duplex", U_M, 3, -1.0, -1.5, -0.5, -0.2, (-1.1, -0.8, -1.1)),
+        ("Duplex", "average", 3, 0.1, -0.8, 1.0, math.nan, (0.9, -0.1, -0.2)),
+        ("MSTN", M_U, 2, 0.3, math.nan, math.nan, math.nan, (0.1, 0.5)),
+        ("MSTN", U_M, 0, math.nan, math.nan, math.nan, 1.0, ()),
+        ("I2I", U_M, 3, -0.5, -1.1, 0.1, math.nan, (-0.1, -0.2, -0.3)),
     ]
     table = over_others(pd.DataFrame(lines, columns=columns))
     assert table.loc["Duplex"].tolist() == [
-        "+0.5 (-0.4 to +1.4), ahead in 2 of 3, level",
-        "-1.0 (-1.5 to -0.5), ahead in 0 of 3",
+        "+0.5 (-0.4 to +1.4), open, 2 of 3, printed +3.9",
+        "-1.0 (-1.5 to -0.5), 0 of 3, printed -0.2",
+        "+0.1 (-0.8 to +1.0), level, 1 of 3",
     ]
-    assert table.loc["MSTN"].tolist() == ["+0.3, ahead in 2 of 2", ""]
+    assert table.loc["MSTN"].tolist() == ["+0.3, 2 of 2", "", ""]
+    assert table.loc["I2I"].tolist() == ["", "-0.5 (-1.1 to +0.1), open, 0 of 3", ""]

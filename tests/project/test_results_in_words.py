@@ -237,3 +237,16 @@ def test_the_quickstart_s_seeds_in_words():
     ):
         found = values(runs, preset("mnist5k", target, method=method, profile="quick"))
         assert ending.format(*(found[seed] for seed in range(seeds))) in text
+
+
+def test_what_carries_the_adaptation_in_words():
+    text, gains = text_of("07_table4_ablation"), {}
+    rows = [("table1", "source-only"), ("table1", "igan"), ("table4", "L_c"), ("table4", "L_c+L_s")]
+    for pair in ("mnist->usps", "usps->mnist"):
+        start, whole, with_c, with_s = (mean(*row, pair) for row in rows)
+        gains[pair] = [with_c - start, with_s - with_c, whole - start]
+    (c_usps, s_usps, _), (c_mnist, s_mnist, _) = gains.values()
+    assert f"L_c with its pseudo-labels gains {c_usps:.1f} and {c_mnist:.1f} points." in text
+    assert f"L_s adds {s_usps:.1f} and {s_mnist:.1f} more" in text
+    shown = [sum(found) / 2 for found in zip(*gains.values(), strict=True)]
+    assert "carry the adaptation: {:.1f} and {:.1f} of {:.1f} points.".format(*shown) in README

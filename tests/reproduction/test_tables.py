@@ -117,6 +117,20 @@ def test_differences_are_paired_with_the_row_above_or_the_first_or_a_named_one()
     assert text.loc["L_a", "usps → mnist"] == "not run"
 
 
+def test_what_a_named_row_has_over_the_others_is_averaged_seed_by_seed_over_the_columns_that_were_run():
+    found = results("table1", "igan", M_U, [95.0, 96.0, 97.0]) + results("table1", "igan", U_M, [98.0, 97.0, 99.0])
+    found += results("table1", "Duplex", M_U, [90.0, 92.0, 93.0]) + results("table1", "Duplex", U_M, [97.0, 93.0])
+    found += results("table1", "MSTN", M_U, [94.0]) + results("table1", "Duplex", S_M_PART, [1.0])
+    over = differences(STUDIES["table1"], frame(found), "cpu", "igan").set_index(["base", "column"])
+    line = over.loc["Duplex", "average"]
+    assert line.by_seed == pytest.approx(((5 + 1) / 2, (4 + 4) / 2)) and line["mean"] == pytest.approx(3.5)
+    assert line.paper == pytest.approx((96.8 + 97.8 - 96.0 - 98.8) / 2, abs=0.01)
+    assert over.loc["MSTN", "average"].n == 0 and math.isnan(over.loc["MSTN", "average"].paper)
+    of_one = frame(results("table1", "igan", M_U, [95.0]) + results("table1", "Duplex", M_U, [90.0]))
+    assert differences(STUDIES["table1"], of_one, "cpu", "igan").set_index("column").loc["average", "n"].eq(0).all()
+    assert "average" not in set(differences(STUDIES["table4"], frame([]), "cpu")["column"])
+
+
 def test_a_study_writes_csv_markdown_latex_and_differences(tmp_path):
     for result in table4((20.0, 0.9, 4.0, 0.5), (M_U,)):
         path = tmp_path / "runs" / f"{result.config.name}.json"
