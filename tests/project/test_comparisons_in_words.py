@@ -5,7 +5,7 @@ from result_words import README, average_lead, paired, text_of
 
 from igan_lib.reproduction import paper
 from igan_lib.reproduction.opened import open_study
-from igan_lib.reproduction.studies import A_D, D_A, M_U, OFFICE_RECOGNITION, RECOGNITION, U_M, W_A
+from igan_lib.reproduction.studies import A_D, D_A, M_U, OFFICE_RECOGNITION, RECOGNITION, S_M_PART, U_M, W_A
 from tools.beside_others import LEVEL
 
 COLUMNS = ["mnist->usps", "usps->mnist"]
@@ -31,6 +31,8 @@ def test_the_compared_methods_on_digits_in_words():
     seeds = counts(opened, (M_U, U_M))
     assert len(seeds) == 12 and f"({SEEDS[min(seeds.values())]} seeds so far" in README
     assert f"on MNIST ↔ USPS ({SEEDS[min(seeds.values())]} seeds so far):" in text
+    assert set(counts(opened, (S_M_PART,)).values()) == {0, 1}
+    assert "from `CyCADA` to `SHOT` have one seed there so far, and some are not run yet" in text
     leads = {name: average_lead(opened, "igan", name, (M_U, U_M)) for name in seeds}
     told = {name: how(lead.interval) for name, lead in leads.items()}
     assert {name for name in told if told[name] == "level"} == {"MSTN", "CDAN-M"}
