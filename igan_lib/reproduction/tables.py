@@ -40,8 +40,7 @@ def _averaged(study: Study, cells: Iterable[Mapping[Pair, Estimate]]) -> list[Pa
     """The pairs that an average is over: all that some row has runs of, if these are two at least, else all."""
     counted, rows = [pair for pair in study.pairs if pair != S_M_PART], list(cells)
     run = [pair for pair in counted if any(row[pair].n for row in rows)]
-    pairs = run if len(run) > 1 else counted
-    return pairs if len(pairs) > 1 else []
+    return next((pairs for pairs in (run, counted) if len(pairs) > 1), [])
 
 
 def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
@@ -107,7 +106,7 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
         by_column = rows.set_index("column")
         lines[method] = [_cell(by_column.loc[name], name) for name in columns]
         if by_column["paper"].notna().any():
-            alike = set(rows.loc[rows["n"].gt(0), "verdict"]) == {"not comparable"}
+            alike = set(rows.loc[rows["n"].gt(0) & rows["paper"].notna(), "verdict"]) == {"not comparable"}
             printed = [_printed(by_column.loc[name], with_verdict=not alike) for name in columns]
             empty = ["not printed" if name in papers else "" for name in columns]
             label = f"{method}, paper{' (not comparable)' if alike else ''}"

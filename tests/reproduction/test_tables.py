@@ -97,6 +97,9 @@ def test_for_reading_a_hole_is_a_word_and_the_paper_stands_below():
     assert shown.loc["igan, paper", "svhn → mnist"] == "95.6" and shown.loc["igan", "svhn → mnist"] == "not run"
     assert shown.loc["igan+", "mnist → usps"] == "95.0 n=1" and shown.loc["igan", "average"] == ""
     assert shown.loc["Co-GAN, paper", "svhn → mnist"] == "not printed"
+    found = frame(results("table1", "Duplex", M_U, [90.0]) + results("table1", "Duplex", S_M_PART, [68.0]))
+    shown = wide(study_table(STUDIES["table1"], found, "cpu"))  # a column that prints nothing is no exception
+    assert shown.loc["Duplex, paper (not comparable)", "mnist → usps"] == "96.0 (-6.0)"
 
 
 def test_differences_are_paired_with_the_row_above_or_the_first_or_a_named_one():
