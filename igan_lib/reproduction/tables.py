@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -36,9 +36,9 @@ def mean_over(estimates: Iterable[Estimate]) -> Estimate:
     return Estimate(found, mean, estimates[0].kind, estimates[0].reason)
 
 
-def _averaged(study: Study, cells: Iterable[Mapping[Pair, Estimate]]) -> list[Pair]:
+def _averaged(study: Study, rows: Collection[Mapping[Pair, Estimate]]) -> list[Pair]:
     """The pairs that an average is over: all that some row has runs of, if these are two at least, else all."""
-    counted, rows = [pair for pair in study.pairs if pair != S_M_PART], list(cells)
+    counted = [pair for pair in study.pairs if pair != S_M_PART]
     run = [pair for pair in counted if any(row[pair].n for row in rows)]
     return next((pairs for pairs in (run, counted) if len(pairs) > 1), [])
 
@@ -51,7 +51,7 @@ def study_table(study: Study, runs: pd.DataFrame, profile: str) -> pd.DataFrame:
     run of `study` under `profile` count.
     """
     found = [(row, {pair: study.cell(runs, row, pair, profile) for pair in study.pairs}) for row in study.rows]
-    lines, averaged = [], _averaged(study, (cells for _, cells in found))
+    lines, averaged = [], _averaged(study, [cells for _, cells in found])
     for row, cells in found:
         named = [(column(pair), cell, study.cell(runs, row, pair, profile, TOLD_APART)) for pair, cell in cells.items()]
         if averaged:

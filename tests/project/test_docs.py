@@ -142,3 +142,16 @@ def test_what_the_trials_left_of_each_failing_method_in_words():
     assert means[means.index.str.startswith("compared drcn")].idxmax() == "compared drcn balance0.99"
     text = text_of("04_table1_digits")
     assert "the best of DRCN and of Co-GAN is a point below `source-only`, and that of Duplex equals it" in text
+
+
+def test_what_the_trials_on_features_show_in_words():
+    table = pd.read_csv(ROOT / "results" / "selection.csv")
+    means = table[table["setting"].str.startswith("labels compared ")].groupby("setting")["accuracy"].mean()
+    text = " ".join(TEXTS["selection.md"].split())
+    adda = means[means.index.str.startswith("labels compared adda")] - means["labels compared source-only"]
+    faster = adda.index.str.contains(" x")
+    assert (adda[~faster] < 0).sum() == len(adda[~faster]) == 4 and "each of four rates ended below" in text
+    assert (adda[faster] > 0).sum() == 3 and len(adda[faster]) == 5 and "three of five settings ended above it" in text
+    duplex = means[means.index.str.startswith("labels compared duplex")].sort_values()
+    less = duplex.iloc[-1] - duplex[duplex.index.str.contains("x3")].iloc[-1]
+    assert f"with D at three times the rate it works, for {less:.1f} points less" in text
