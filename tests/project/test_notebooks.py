@@ -168,6 +168,20 @@ def png_and_svg(*names):
 
 
 DATA = os.environ.get("IGAN_DATA", "")  # as it was before a test hides it; empty is the default folder
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    """One folder of features for the tests on Office-31: to compute those of a domain takes a minute."""
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture
+def office31(place, features, monkeypatch):
+    monkeypatch.setenv("IGAN_DATA", DATA)
+    monkeypatch.setenv("IGAN_FEATURES", str(features))
+
+
 OWN = {"00_quickstart", "03_training", "06_table3_retrieval", "08_figure2_tsne", "09_claims"}
 
 
@@ -224,8 +238,8 @@ def test_figure_2_names_what_is_missing_and_writes_nothing(place):
 
 
 @pytest.mark.real_data("office31")
-def test_figure_2_measures_the_networks_before_and_after(place, monkeypatch):
-    monkeypatch.setenv("IGAN_DATA", DATA)
+@pytest.mark.usefixtures("office31")
+def test_figure_2_measures_the_networks_before_and_after(place):
     run(place, "08_figure2_tsne", profile="smoke", directions=["webcam->dslr"])
     # Neither the profile nor the directions are Figure 2's.
     assert figures(place, "smoke") == png_and_svg("figure2_dslr_webcam", "figure2_dslr_webcam_key")
@@ -253,8 +267,8 @@ def test_figure_2_without_the_backbone_s_weights_shows_what_is_committed(place, 
 
 
 @pytest.mark.real_data("office31")
-def test_retrieval_shows_photographs_of_office_31(place, monkeypatch):
-    monkeypatch.setenv("IGAN_DATA", DATA)
+@pytest.mark.usefixtures("office31")
+def test_retrieval_shows_photographs_of_office_31(place):
     run(place, "06_table3_retrieval", profile="smoke", source="webcam", target="dslr", methods=["noda"])
     assert png_and_svg("retrieval_nearest", "retrieval_precision_recall") <= figures(place, "smoke/webcam-dslr-s0")
 
