@@ -24,7 +24,7 @@ from igan_lib.method.networks import HashNet
 class ADDA(Adaptation):
     r"""The target's encoder E^t against a discriminator D of the scores z = C(E(x)), B x N; arguments as `Adaptation`.
 
-    $$L_D = -\frac{1}{2B} \sum_i \log \sigma(D(z_i^s)) + \log (1 - \sigma(D(z_i^t))), \qquad
+    $$L_D = -\frac{1}{2B} \sum_i \left[ \log \sigma(D(z_i^s)) + \log (1 - \sigma(D(z_i^t))) \right], \qquad
       L_a = -\frac{1}{B} \sum_i \log \sigma(D(z_i^t))$$
 
     D descends $L_D$, then E^t descends $L_a$. z^s comes from the frozen network `source_only`, z^t from `net`, whose

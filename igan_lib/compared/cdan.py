@@ -27,8 +27,8 @@ def multilinear(u: Tensor, logits: Tensor) -> Tensor:
 class CDAN(Adaptation):
     r"""Conditional adversarial training of E against one discriminator D; arguments as `Adaptation`.
 
-    $$L = L_c + w L_D, \qquad L_D = -\frac{1}{2B} \sum_i \log \sigma(D(h_i^s)) + \log (1 - \sigma(D(h_i^t))), \qquad
-      h = u \otimes \mathrm{softmax}(C(u))$$
+    $$L = L_c + w L_D, \qquad h = u \otimes \mathrm{softmax}(C(u)), \qquad
+      L_D = -\frac{1}{2B} \sum_i \left[ \log \sigma(D(h_i^s)) + \log (1 - \sigma(D(h_i^t))) \right]$$
 
     h is B x dN (`multilinear`). D descends $L_D$; of E's part the gradient is turned round and times $\lambda_p$
     (`igan.ramp`). `adversarial`: w, 1 as published; `dropout`: of D.

@@ -39,7 +39,7 @@ class CoGAN(Adaptation):
     r"""Coupled generators against coupled discriminators; images alone; arguments as `Adaptation`.
 
     $$L_D = \ell_{real} + \ell_{drawn} + 10\, L_c + w\, \frac{1}{B} \sum_i \lVert u(G^s(z_i)) - u(G^t(z_i)) \rVert^2,
-      \qquad L_G = -\frac{1}{2B} \sum_i \log \sigma(r(G^s(z_i))) + \log \sigma(r(G^t(z_i)))$$
+      \qquad L_G = -\frac{1}{2B} \sum_i \left[ \log \sigma(r(G^s(z_i))) + \log \sigma(r(G^t(z_i))) \right]$$
 
     z: B x `noise`, standard normal. u: B x d codes, of the source's images by `source_net`, of the target's by `net`,
     which share all but the first layer. r = R(u) is B logits of "real", and $\ell_{real}$, $\ell_{drawn}$ are half

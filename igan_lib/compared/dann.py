@@ -21,7 +21,8 @@ from igan_lib.method.igan import ramp
 class DANN(Adaptation):
     r"""Domain-adversarial training of E against one discriminator D of domains; arguments as `Adaptation`.
 
-    $$L = L_c + w L_D, \qquad L_D = -\frac{1}{2B} \sum_i \log \sigma(D(u_i^s)) + \log (1 - \sigma(D(u_i^t)))$$
+    $$L = L_c + w L_D, \qquad L_D = -\frac{1}{2B} \sum_i \left[ \log \sigma(D(u_i^s))
+      + \log (1 - \sigma(D(u_i^t))) \right]$$
 
     D descends $L_D$ of B x d codes; of E's part the gradient is turned round and times
     $\lambda_p = \frac{2}{1 + e^{-10 p}} - 1$ (`igan.ramp`).

@@ -5,7 +5,7 @@ damaged image and has to give back the whole one, so that it can't copy.
 
 Published (`ghif/drcn`): target images with half their pixels zeroed and shifted and turned at random; an epoch of
 reconstruction, then one of classification, by turns; Adam at 3e-4, 50 epochs; 1,024 units before the decoder. Another
-public writing (`pmirallesr/DRCN-Torch`) has both in each step, with $\lambda$ = 0.7. So it is here on features; on
+implementation (`pmirallesr/DRCN-Torch`) has both in each step, with $\lambda$ = 0.7. So it is here on features; on
 images 0.99 was the best of nine settings (docs/selection.md). The code of d bits is before the decoder, IGAN's
 generator is the decoder, and no image is shifted, which no method gets here.
 """
@@ -24,12 +24,13 @@ class DRCN(Adaptation):
     r"""E and C on the source's classes, E and a decoder G on the target's images; arguments as `Adaptation`.
 
     $$L = \lambda L_c + (1 - \lambda) L_r, \qquad
-      L_r = \frac{1}{B |x|} \sum_i \lVert G(E(m_i \odot x_i^t)) - x_i^t \rVert^2$$
+      L_r = \frac{1}{B |x|} \sum_i \lVert G(E(m_i \odot x_i^t + (1 - m_i) b_i)) - x_i^t \rVert^2$$
 
-    m is 0 for a share of the entries, drawn anew each time, else 1. Images lie in [-1, 1] and a damaged pixel gets
-    -1, the background. With a fine-tuned backbone x is its features, constants as a target.
+    m is 0 for a share of the entries, drawn anew each time, else 1. b is the darkest value of an image, the background
+    of a digit; 0 for features. With a fine-tuned backbone x is its features, constants as a target.
 
-    `balance`: $\lambda$; None: 0.99 on images, 0.7 on features; `damage`: the share of zeros in m, 0.5 as published.
+    `balance`: $\lambda$ in [0, 1]; None: 0.99 on images, 0.7 on features; `damage`: the share of zeros in m, in [0, 1],
+    0.5 as published.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class DRCN(Adaptation):
         return detached(losses)
 
     def damaged(self, x: Tensor) -> Tensor:
-        """x with a random share of its entries at the background: -1 in images, 0 in features; B x shape."""
-        background = -1.0 if x.ndim == 4 else 0.0
+        """x with a random share of its entries at the image's darkest value, or at 0 in features; B x shape."""
+        # Not -1, where an image whose contrast was normalised has hardly a pixel.
+        background = x.amin((1, 2, 3), keepdim=True) if x.ndim == 4 else x.new_zeros(())
         return torch.where(torch.rand_like(x) < self.damage, background, x)

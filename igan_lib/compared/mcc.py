@@ -1,7 +1,7 @@
 r"""MCC (Jin et al. 2020): target predictions that do not confuse classes with each other; a later anchor, not of 2019.
 
 The classifier's predictions on a batch say how often two classes are given to one image, a soft confusion matrix
-without labels. Its entries off the diagonal are the loss; images of whose class the network is sure count more.
+without labels. Its entries off the diagonal are the loss; an image counts more where the network is sure of its class.
 
 Published (`thuml/Versatile-Domain-Adaptation`): weight 1, temperature 2.5, batches of 28 to 36 of Office-31, SGD. Here
 the same weight and temperature, with this project's batches and Adam.
@@ -20,7 +20,7 @@ def class_confusion(logits: Tensor, temperature: float) -> Tensor:
     r"""How much the classes are mixed up in B x N logits: 0 where each image has one class, up to 1 - 1/N.
 
     $$\frac{1}{N} \sum_{j \neq k} \frac{C_{jk}}{\sum_{k'} C_{jk'}}, \qquad C = \sum_i w_i p_i p_i^\top, \qquad
-      p_i = \mathrm{softmax}(z_i / T), \qquad w_i = \frac{B (1 + e^{-H(p_i)})}{\sum_{i'} 1 + e^{-H(p_{i'})}}$$
+      p_i = \mathrm{softmax}(z_i / T), \qquad w_i = \frac{B (1 + e^{-H(p_i)})}{\sum_{i'} (1 + e^{-H(p_{i'})})}$$
 
     H is the entropy; no gradient flows through the weights w, as in the published code.
     """

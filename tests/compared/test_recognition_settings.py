@@ -86,7 +86,7 @@ def test_settings_are_those_of_this_version(name):
     """They are in no configuration's hash, but the version is: who changes one raises it, and writes both here."""
     parameters = inspect.signature(RECOGNITION[name]).parameters.values()
     own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "x_t"}
-    assert own == OWN[name] and VERSIONS[name] == {"duplex": 2}.get(name, 1)
+    assert own == OWN[name] and VERSIONS[name] == {"duplex": 2, "drcn": 2}.get(name, 1)
 
 
 def test_shares_sizes_and_published_settings_are_those_that_are_written():

@@ -202,7 +202,8 @@ def plain_mstn(m, x_s, x_t):
 
 def plain_drcn(m, x_s, x_t):
     kept = torch.rand(x_t.shape, dtype=torch.float64) >= 0.5
-    damaged = torch.where(kept, x_t, -1.0 if x_t.ndim == 4 else 0.0)
+    background = [x.min() if x.ndim == 3 else torch.zeros_like(x[0]) for x in x_t]
+    damaged = torch.stack([torch.where(k, x, b) for k, x, b in zip(kept, x_t, background, strict=True)])
     losses = {"L_c": cross_entropy(m.net.logits(x_s), Y_S)}
     losses["L_r"] = squares(m.decoder(m.net.encoder(damaged)) - x_t, 0.0)
     move(descend(m.balance * losses["L_c"] + (1 - m.balance) * losses["L_r"], m.net, m.decoder))
