@@ -20,6 +20,7 @@ import fcntl
 import math
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,12 @@ def of_duplex(threshold: float, *last: tuple[float, str, str]) -> dict[str, dict
 
     last: of each further trial the weight of L_a, that of L_r, and which of ramp and rate.
     """
-    trials = {f"T{threshold}": duplex.PUBLISHED | {"thresholds": (threshold, threshold)}}
-    ways: dict[str, dict[str, Any]] = {"": {}, " ramp": {"ramp": True}, " x3": {"discriminator_rate": 3.0}}
+    trials = {f"T{threshold}": replace(duplex.PUBLISHED, thresholds=(threshold, threshold))}
+    ways: dict[str, dict[str, Any]] = {"": {}, " ramp": {"grows": True}, " x3": {"discriminator_rate": 3.0}}
     ways[" ramp x3"] = ways[" ramp"] | ways[" x3"]
     first = [(0.02, ".1", ""), (0.1, ".1", ""), (0.02, ".1", " x3"), (0.02, ".1", " ramp x3")]
     for weight, drawn, way in [*first, *last]:
-        game = trials[f"T{threshold}"] | {"adversarial": weight, "reconstruction": float(drawn)} | ways[way]
+        game = replace(trials[f"T{threshold}"], adversarial=weight, reconstruction=float(drawn), **ways[way])
         trials[f"T{threshold} adversarial{weight} reconstruction{drawn}{way}"] = game
     return {name: {"game": game} for name, game in trials.items()}
 

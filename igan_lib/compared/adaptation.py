@@ -125,9 +125,19 @@ def domain_loss(d_s: Tensor, d_t: Tensor) -> Tensor:
     return 0.5 * (F.softplus(-d_s).mean() + F.softplus(d_t).mean())
 
 
+def squares(logits: Tensor, asked: float) -> Tensor:
+    """The mean of (logits - asked)^2: a side of the least-squares game (Mao et al. 2017)."""
+    return (logits - asked).square().mean()
+
+
 def told_apart(d_s: Tensor, d_t: Tensor, border: float = 0.0) -> Tensor:
     """Share of both kinds on their side of `border` (the first above it), in [0, 1] without gradient; 1/2 is chance."""
     return 0.5 * ((d_s.detach() > border).float().mean() + (d_t.detach() < border).float().mean())
+
+
+def batch_norms(net: nn.Module) -> list[nn.Module]:
+    """The layers of `net` that hold statistics of batches."""
+    return [layer for layer in net.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
 def frozen_copy(net: HashNet) -> HashNet:
@@ -136,9 +146,8 @@ def frozen_copy(net: HashNet) -> HashNet:
     In training mode it normalises a batch by that batch's statistics, as the network that is trained does.
     """
     net = copy.deepcopy(net).requires_grad_(False)
-    for layer in net.modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            layer.momentum = 0.0
+    for layer in batch_norms(net):
+        layer.momentum = 0.0
     return net
 
 

@@ -18,9 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from igan_lib.compared.adaptation import frozen_copy, told_apart
+from igan_lib.compared.adaptation import frozen_copy, squares, told_apart
 from igan_lib.compared.adda import ADDA
-from igan_lib.compared.i2i import squares
 from igan_lib.method.components import Pretrained, Shape, build_discriminator
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.hash_method import detached

@@ -13,7 +13,7 @@ target's discriminator sees hardly a real image here, and with the weights the c
 and `OF_FEATURES` come from trials (docs/selection.md).
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -27,15 +27,29 @@ from igan_lib.method.hash_method import detached
 from igan_lib.method.igan import ramp
 
 PHASE_1 = 20_000 / 200_000  # share of the steps before the classifier sees drawn images
-# The probabilities that make a pseudo-label; the weights of L_a and L_r; whether that of L_a grows as IGAN's does; both
-# D's rate over G's.
-PUBLISHED: dict[str, Any] = {
-    **{"thresholds": (0.99, 0.992), "adversarial": 1.0, "reconstruction": 10.0},
-    **{"ramp": False, "discriminator_rate": 1.0},
-}
-SMALLER: dict[str, Any] = PUBLISHED | {"adversarial": 0.02, "reconstruction": 0.1}
-OF_IMAGES: dict[str, Any] = SMALLER | {"thresholds": (0.9, 0.9), "ramp": True, "discriminator_rate": 3.0}
-OF_FEATURES: dict[str, Any] = SMALLER | {"thresholds": (0.7, 0.7), "adversarial": 0.1, "ramp": True}
+
+
+@dataclass(frozen=True)
+class Game:
+    """Settings of Duplex that trials chose; the defaults are the published ones.
+
+    Attributes:
+        thresholds: probabilities that make a pseudo-label, in [0, 1): of a class that survives being drawn, and alone.
+        adversarial, reconstruction: w and w_r, the weights of L_a and L_r.
+        grows: whether w grows as IGAN's does, by `igan.ramp`.
+        discriminator_rate: of both D, over G's.
+    """
+
+    thresholds: tuple[float, float] = (0.99, 0.992)
+    adversarial: float = 1.0
+    reconstruction: float = 10.0
+    grows: bool = False
+    discriminator_rate: float = 1.0
+
+
+PUBLISHED = Game()
+OF_IMAGES = Game((0.9, 0.9), adversarial=0.02, reconstruction=0.1, grows=True, discriminator_rate=3.0)
+OF_FEATURES = Game((0.7, 0.7), adversarial=0.1, reconstruction=0.1, grows=True)
 
 
 def duplex_labels(logits: Tensor, drawn_logits: Tensor, thresholds: tuple[float, float]) -> Tensor:
@@ -61,9 +75,8 @@ class Duplex(Adaptation):
       L_x = 0.2\, \ell(C(E(x^{st})), y^s) + 0.15\, \ell_T(C(E(x^{ts})), \hat y^t)$$
 
     $\ell$ is the cross-entropy, $\ell_T$ that of the B_T target images with a pseudo-label (`duplex_labels`), f the
-    class "drawn", $x^{st} = G(u^s, t)$ and so on, all B x shape. $L_x$ is on after phase 1. Keywords: the weights
-    of the classes, as published; `game`: as `PUBLISHED`, with w_r and w, which `ramp` lets grow by `igan.ramp`;
-    None: `OF_IMAGES` or `OF_FEATURES`.
+    class "drawn", $x^{st} = G(u^s, t)$ and so on, all B x shape. $L_x$ is on after phase 1. `of_source`, `of_target`:
+    the weights of the classes, as published; `game`: all others; None: `OF_IMAGES` or `OF_FEATURES`.
     """
 
     def __init__(
@@ -75,17 +88,16 @@ class Duplex(Adaptation):
         *,
         of_source: float = 0.2,
         of_target: float = 0.15,
-        game: dict[str, Any] | None = None,
+        game: Game | None = None,
     ) -> None:
         super().__init__(config, shape, n_classes, backbone)
-        self.thresholds, self.adversarial, self.reconstruction, self.ramp, rate = (
-            (game or (OF_FEATURES if len(self.shape) == 1 else OF_IMAGES))[name] for name in PUBLISHED
-        )
+        self.game = game or (OF_FEATURES if len(self.shape) == 1 else OF_IMAGES)
         self.of_source, self.of_target = of_source, of_target
         self.g_s, self.g_t = build_generators(self.shape, config.code_length, config.generator_width, "one")
         self.d_s, self.d_t = (build_discriminator(self.shape, n_classes, config.discriminator_width) for _ in range(2))
         self.optimize("generator", self.g_s, self.g_t)
-        self.optimize("discriminators", self.d_s, self.d_t, rate=rate * config.gan_learning_rate)
+        d_rate = self.game.discriminator_rate * config.gan_learning_rate
+        self.optimize("discriminators", self.d_s, self.d_t, rate=d_rate)
 
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         """One step of both D, then one of E, C and G.
@@ -100,7 +112,7 @@ class Duplex(Adaptation):
         x_ss, x_ts, x_st, x_tt = self._draw(u_s, u_t)
         logits_s, logits_t = self.net.classifier(u_s), self.net.classifier(u_t)
         drawn_s, drawn_t = (self.net.classifier(self.inner(x)) for x in (x_st, x_ts))
-        pseudo_t = duplex_labels(logits_t, drawn_t, self.thresholds)
+        pseudo_t = duplex_labels(logits_t, drawn_t, self.game.thresholds)
         losses = self._train_discriminators(x_s, y_s, x_ts.detach(), x_t, pseudo_t, x_st.detach())
         losses["L_c"] = F.cross_entropy(logits_s, y_s)
         losses["L_T"] = selected_loss(logits_t, pseudo_t)
@@ -109,9 +121,9 @@ class Duplex(Adaptation):
             drawn_t, pseudo_t
         )
         losses["L_a"] = F.cross_entropy(self.d_t(x_st), y_s) + selected_loss(self.d_s(x_ts), pseudo_t)
-        growth = ramp(self.progress) if self.ramp else 1.0
+        growth = ramp(self.progress) if self.game.grows else 1.0
         total = self.of_source * losses["L_c"] + self.of_target * losses["L_T"]
-        total = total + growth * self.adversarial * losses["L_a"] + self.reconstruction * losses["L_r"]
+        total = total + growth * self.game.adversarial * losses["L_a"] + self.game.reconstruction * losses["L_r"]
         total = total + (self.progress >= PHASE_1) * losses["L_x"]
         self._descend(total, "encoder", "classifier", "generator")
         return detached(losses | {"confident": (pseudo_t != L.NO_LABEL).float().mean()})

@@ -16,18 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from igan_lib.compared.adaptation import Adaptation, DomainDiscriminator, share_all_but_last, told_apart
+from igan_lib.compared.adaptation import Adaptation, DomainDiscriminator, share_all_but_last, squares, told_apart
 from igan_lib.method.components import Pretrained, Shape, build_discriminator, build_generators
 from igan_lib.method.config import IGANConfig
 from igan_lib.method.hash_method import detached
 
 OF_IMAGES = {"z": 0.05, "id": 0.1, "tr": 0.02, "cyc": 0.1, "trc": 0.1}
 OF_FEATURES = {"z": 0.1, "id": 0.2, "tr": 0.005, "cyc": 0.0, "trc": 0.1}
-
-
-def squares(logits: Tensor, asked: float) -> Tensor:
-    """The mean of (logits - asked)^2: a side of the least-squares game (Mao et al. 2017)."""
-    return (logits - asked).square().mean()
 
 
 class I2I(Adaptation):
@@ -59,7 +54,7 @@ class I2I(Adaptation):
         weights: dict[str, float] | None = None,
     ) -> None:
         super().__init__(config, shape, n_classes, backbone)
-        self.weights = weights or (OF_FEATURES if len(self.shape) == 1 else OF_IMAGES)
+        self.weights = weights if weights is not None else (OF_FEATURES if len(self.shape) == 1 else OF_IMAGES)
         self.g_s, self.g_t = build_generators(self.shape, config.code_length, config.generator_width, "two")
         share_all_but_last(self.g_s, self.g_t)
         self.d_s, self.d_t = (build_discriminator(self.shape, 0, config.discriminator_width) for _ in range(2))

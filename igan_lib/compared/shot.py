@@ -14,9 +14,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from igan_lib.compared.adaptation import Adaptation
+from igan_lib.compared.adaptation import Adaptation, batch_norms
 from igan_lib.data.images import to_input
 from igan_lib.method.components import Pretrained, Shape
 from igan_lib.method.config import IGANConfig
@@ -100,9 +100,8 @@ class SHOT(Adaptation):
     def label(self) -> None:
         """Find the pseudo-labels of all target images; batch norm sees batches of evenly spaced images."""
         self.net.eval()
-        for layer in self.net.modules():
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-                layer.train()
+        for layer in batch_norms(self.net):
+            layer.train()
         spaced = torch.arange(len(self.x_t), device=self.x_t.device)
         number = max(1, len(spaced) // BATCH)
         order = torch.cat([spaced[start::number] for start in range(number)])  # data sets are often sorted

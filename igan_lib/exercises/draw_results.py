@@ -7,12 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from igan_lib.compared.adaptation import batch_norms
 from igan_lib.data.domains import load_domain
 from igan_lib.data.images import to_input
 from igan_lib.exercises import trained
 from igan_lib.exercises.exercise import Function, uniform
 from igan_lib.exercises.searching import ap_of_order
-from igan_lib.experiment.evaluation import accuracy, batch_norms
+from igan_lib.experiment.evaluation import accuracy
 from igan_lib.method.networks import HashNet
 from igan_lib.plots.style import CLASS_COLOURS, INK, SOURCE_COLOUR, TARGET_COLOUR, WIDTH, new_figure
 from igan_lib.retrieval.protocols import evaluate_retrieval

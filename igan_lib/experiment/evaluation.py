@@ -9,6 +9,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from igan_lib.compared.adaptation import batch_norms
 from igan_lib.data.domains import Split
 from igan_lib.data.images import to_input
 from igan_lib.method.networks import HashNet
@@ -37,11 +38,6 @@ def recalibrated(net: HashNet, images: Tensor) -> HashNet:
             for batch in seen.tensor_split(max(1, round(len(seen) / _batch_size(seen)))):
                 net.encode(to_input(batch.to(_device(net))))
     return net.eval()
-
-
-def batch_norms(net: nn.Module) -> list[nn.Module]:
-    """The layers of `net` that hold statistics of batches."""
-    return [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
 
 def _batch_size(images: Tensor) -> int:

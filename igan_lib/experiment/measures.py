@@ -5,9 +5,10 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
+from igan_lib.compared.adaptation import batch_norms
 from igan_lib.compared.suh import SuH
 from igan_lib.data.domains import Domain, DomainPair
-from igan_lib.experiment.evaluation import accuracy, batch_norms, codes_and_logits, recalibrated, share_right
+from igan_lib.experiment.evaluation import accuracy, codes_and_logits, recalibrated, share_right
 from igan_lib.method.networks import HashNet
 from igan_lib.retrieval.clusters import neighbour_purity, silhouette
 from igan_lib.retrieval.protocols import Retrieval, across, both, within_target

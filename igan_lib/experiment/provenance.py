@@ -47,7 +47,10 @@ def peak_memory_mib() -> float:
 
 def machine(device: torch.device) -> dict[str, Any]:
     """Python, packages, device and threads: with others the same run ends with slightly different numbers."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:  # which instructions its kernels take decides how sums are rounded
+        name = f"{platform.processor() or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
     return {
         "python": platform.python_version(),
         "packages": {package: version(package) for package in PACKAGES},

@@ -151,7 +151,7 @@ def logits_of(*probabilities):
 
 
 def test_pseudo_labels_of_duplex_survive_being_drawn():
-    published = PUBLISHED["thresholds"]
+    published = PUBLISHED.thresholds
     between = sum(published) / 2
     logits = logits_of((between, 0), (between, 1), (0.999, 2), (0.98, 1))
     kept = logits_of((0.4, 0), (0.5, 1), (0.4, 0), (0.9, 1))

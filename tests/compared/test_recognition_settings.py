@@ -1,6 +1,7 @@
 """The networks, rates and settings of the methods of Tables 1 and 2, as written in their docstrings and docs."""
 
 import inspect
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -9,7 +10,6 @@ from recognition_makers import NAMES, data_for, make, stripes
 from igan_lib.compared import adaptation, cycada, dan, duplex
 from igan_lib.compared.cogan import with_own_stem
 from igan_lib.compared.cycada import Translator
-from igan_lib.compared.duplex import PUBLISHED
 from igan_lib.experiment.methods import RECOGNITION
 from igan_lib.experiment.presets import OF_IMAGES, VERSIONS, preset
 from igan_lib.method.components import build_encoder
@@ -91,7 +91,7 @@ def test_settings_are_those_of_this_version(name):
 
 def test_shares_sizes_and_published_settings_are_those_that_are_written():
     written = {"thresholds": (0.99, 0.992), "adversarial": 1.0, "reconstruction": 10.0}
-    assert written | {"ramp": False, "discriminator_rate": 1.0} == PUBLISHED and duplex.PHASE_1 == 0.1
+    assert asdict(duplex.PUBLISHED) == written | {"grows": False, "discriminator_rate": 1.0} and duplex.PHASE_1 == 0.1
     assert (cycada.TRANSLATED, cycada.RETRAINED, adaptation.HIDDEN) == (0.5, 0.75, 500)
     assert dan.BANDWIDTHS == (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -144,7 +144,7 @@ def test_methods_whose_stage_depends_on_progress_are_not_captured():
         ("cogan", {"rate_share": 0.5, "generator_rate": 4.0}, {"discriminators": 0.125, "generators": 0.25}),
         (
             "duplex",
-            {"game": PUBLISHED | {"discriminator_rate": 3.0}},
+            {"game": replace(duplex.PUBLISHED, discriminator_rate=3.0)},
             {"encoder": 0.25, "generator": 0.125, "discriminators": 0.375},
         ),
     ],
@@ -163,7 +163,8 @@ def test_settings_that_trials_chose_are_of_images_or_of_features():
     images, features = (1, 28, 28), (12,)
     for shape, sure, adversarial, times in ((images, 0.9, 0.02, 3), (features, 0.7, 0.1, 1)):
         method = of("duplex", shape)
-        found = [method.thresholds, method.adversarial, method.reconstruction, method.ramp]
+        game = method.game
+        found = [game.thresholds, game.adversarial, game.reconstruction, game.grows]
         assert found == [(sure, sure), adversarial, 0.1, True]
         assert method.optimizers["discriminators"].param_groups[0]["lr"] == pytest.approx(times * 5e-4)
     assert (of("drcn", images).balance, of("drcn", features).balance) == (0.99, 0.7)

@@ -6,6 +6,7 @@ not reach one that it should, shows in the weights.
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -231,7 +232,7 @@ def plain_duplex(m, x_s, x_t):
     z_s, z_t, drawn_s, drawn_t = c(both[:N]), c(both[N:]), c(e(x_st)), c(e(x_ts))
     sure = [float(row.softmax(0).max()) for row in z_t]
     labels = [int(row.argmax()) for row in z_t]
-    survives, alone = m.thresholds
+    survives, alone = m.game.thresholds
     chosen = [p > survives and y == int(row.argmax()) for p, y, row in zip(sure, labels, drawn_t, strict=True)]
     if sum(chosen) < N / 2:
         chosen = [p > alone for p in sure]
@@ -257,8 +258,8 @@ def plain_duplex(m, x_s, x_t):
     losses["L_r"] = squares(x_ss - x_s, 0.0) + squares(x_tt - x_t, 0.0)
     losses["L_x"] = 0.2 * cross_entropy(drawn_s, Y_S) + 0.15 * cross_entropy(drawn_t, pseudo)
     losses["L_a"] = cross_entropy(m.d_t(x_st), Y_S) + cross_entropy(m.d_s(x_ts), pseudo)
-    weight = m.adversarial * (share_of(m.progress) if m.ramp else 1)
-    total = weight * losses["L_a"] + 0.2 * losses["L_c"] + 0.15 * losses["L_T"] + m.reconstruction * losses["L_r"]
+    weight = m.game.adversarial * (share_of(m.progress) if m.game.grows else 1)
+    total = weight * losses["L_a"] + 0.2 * losses["L_c"] + 0.15 * losses["L_T"] + m.game.reconstruction * losses["L_r"]
     total = total + (losses["L_x"] if m.progress >= 0.1 else 0.0)
     move(descend(total, m.net, generator))
     return losses
@@ -348,11 +349,11 @@ def test_update_is_the_plain_one(case, progress):
     own = {
         "cdan": {"dropout": 0.0},
         "cdan with batch norm": {"dropout": 0.0},
-        "duplex on images": {"game": PUBLISHED | {"thresholds": (0.5, 0.51)}},
+        "duplex on images": {"game": replace(PUBLISHED, thresholds=(0.5, 0.51))},
         # Four samples of a network that has hardly learned: some are surer than this, others not.
-        "duplex": {"game": PUBLISHED | {"thresholds": (0.5, 0.6)}},
+        "duplex": {"game": replace(PUBLISHED, thresholds=(0.5, 0.6))},
         "duplex with less L_a": {
-            "game": PUBLISHED | {"thresholds": (0.5, 0.6), "adversarial": 0.3, "reconstruction": 2.0, "ramp": True}
+            "game": replace(PUBLISHED, thresholds=(0.5, 0.6), adversarial=0.3, reconstruction=2.0, grows=True)
         },
         "i2i with a cycle": {"weights": dict.fromkeys(("z", "id", "tr", "cyc", "trc"), 0.5)},
     }

@@ -297,10 +297,11 @@ def test_crosswise_and_statistics_are_those_of_the_method():
 
 
 def test_a_network_with_the_answer_s_statistics_is_the_recalibrated_one():
+    from igan_lib.compared.adaptation import batch_norms
     from igan_lib.data.domains import load_domain
     from igan_lib.exercises.draw_results import with_statistics
     from igan_lib.exercises.trained import network_of_mnist
-    from igan_lib.experiment.evaluation import batch_norms, codes_and_logits, recalibrated
+    from igan_lib.experiment.evaluation import codes_and_logits, recalibrated
 
     digits = load_domain("digits12")
     images = digits.train.images

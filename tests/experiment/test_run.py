@@ -163,7 +163,8 @@ def test_provenance_says_where_the_numbers_come_from(names, finished):
     assert found["commit"] is None or re.fullmatch("[0-9a-f]{40}", found["commit"])
     assert found["dirty"] in (True, False, None)
     assert found["packages"]["torch"] == version("torch") and set(found["packages"]) == set(provenance.PACKAGES)
-    assert found["device"] == "cpu" and found["device_name"] and found["threads"] == torch.get_num_threads()
+    assert found["device"] == "cpu" and found["threads"] == torch.get_num_threads()
+    assert found["device_name"].endswith(f", {torch.backends.cpu.get_cpu_capability()}")
     assert "earlier" not in found  # it ran in one go
     assert 0 < found["seconds"] < 600 and 50 < found["peak_memory_mib"] < 64_000
     pair = load_pair(*names)

@@ -16,6 +16,7 @@ from igan_lib.data.images import to_unit_range
 from igan_lib.data.office31 import list_office31
 from igan_lib.errors import ConfigError, DataError, TrainingError
 from igan_lib.experiment.evaluation import recalibrated
+from igan_lib.experiment.methods import RECOGNITION as METHODS
 from igan_lib.experiment.methods import build, pretrained
 from igan_lib.experiment.presets import OF_IMAGES, RECOGNITION, preset
 from igan_lib.experiment.result import result_path
@@ -146,6 +147,24 @@ def test_features_are_constants_as_targets_of_the_reconstruction():
     gradients = torch.autograd.grad(total, parameters)
     for p, gradient, moved in zip(parameters, gradients, method.net.encoder.backbone.parameters(), strict=True):
         assert torch.allclose(moved, p - 0.01 * gradient, atol=1e-6)  # a tenth of 0.1
+
+
+@pytest.mark.parametrize("name", ["drcn", "duplex", "i2i"])
+def test_features_are_constants_as_targets_of_other_methods(name):
+    """Where the code does not depend on the features, no gradient reaches the backbone but through a target."""
+    torch.manual_seed(0)
+    _, network = tiny_backbone()
+    settings = IGANConfig(encoder="mlp", code_length=8, generator_width=1, discriminator_width=1)
+    backbone = Pretrained(copy.deepcopy(network), 6, TINY.crop, TINY.mean, TINY.std)
+    method = METHODS[name](settings, (3, 16, 16), 3, backbone).train()
+    first = next(layer for layer in method.net.encoder.encoder.modules() if isinstance(layer, nn.Linear))
+    nn.init.zeros_(first.weight)
+    before = copy.deepcopy(list(method.net.encoder.backbone.parameters()))
+    method.progress = 0.5
+    losses = method.update(*batch())
+    assert losses["L_1" if name == "i2i" else "L_r"] > 0
+    for old, new in zip(before, method.net.encoder.backbone.parameters(), strict=True):
+        assert torch.equal(old, new)
 
 
 def test_every_parameter_is_in_one_group():
