@@ -170,9 +170,11 @@ def _metrics(metrics: dict[str, float]) -> str:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from igan_lib.experiment.presets import changed_settings
+    from igan_lib.experiment.presets import changed_settings, check_name
     from igan_lib.reproduction.results import is_stale, read_results
 
+    if arguments.method is not None:
+        check_name("method", arguments.method)
     results, damaged = read_results(arguments.results / "runs")
     asked = {name: getattr(arguments, name) for name in ("method", "source", "target", "profile")}
     asked = {name: value for name, value in asked.items() if value is not None}

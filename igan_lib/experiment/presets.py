@@ -176,9 +176,8 @@ def preset(
     Pairs with SVHN take `SVHN`, with digits12 `DIGITS12`, pairs of Office-31 `OFFICE`. ConfigError: an unknown profile,
     method or key, or a value of the wrong type or range.
     """
-    for kind, name, known in (("profile", profile, PROFILES), ("method", method, METHODS)):
-        if name not in known:
-            raise ConfigError(f"Expected a {kind} of {', '.join(known)}, found {name!r}: choose one of these.")
+    check_name("profile", profile)
+    check_name("method", method)
     values = PROFILES[profile] | METHODS[method]
     if {source, target} & {"svhn", "svhn7k"}:
         values = SVHN | values
@@ -194,7 +193,19 @@ def preset(
     try:
         return ExperimentConfig(**values)
     except ValidationError as error:
-        raise ConfigError(one_sentence(error, ExperimentConfig)) from error
+        text = one_sentence(error, ExperimentConfig)
+        if method in RECOGNITION and ("does not read" in text or set(overrides) - set(ExperimentConfig.model_fields)):
+            text = f"{text[:-1]}; weights of {method} alone are arguments of its class (docs/compared_methods.md)."
+        raise ConfigError(text) from error
+
+
+def check_name(kind: str, name: str) -> None:
+    """ConfigError where there is no `kind`, "profile" or "method", of this name, such as "CDAN-M" for cdan."""
+    known = PROFILES if kind == "profile" else METHODS
+    if name not in known:
+        close = get_close_matches(str(name).lower().replace("-", ""), known, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise ConfigError(f"Expected a {kind} of {', '.join(known)}, found {name!r}: choose one of these{hint}.")
 
 
 def office_settings(profile: str, method: str) -> dict[str, Any]:

@@ -133,6 +133,8 @@ COMPARISONS = {
     ),
     "2-office": (
         *_over_method(2, "MSTN", {A_W: -1.0, A_D: 2.7, W_A: 2.2, D_A: 2.0, AVERAGE: 1.47}),
+        _over("table2", "MSTN", "igan", (A_W,), ours=True),
+        _over("table2", "igan", "MSTN", (A_D, W_A, D_A), ours=True),
         *(_over("table2", "igan", other, FOUR, average=True, ours=True) for other in TABLE2 if other != "IGAN"),
     ),
     "3-unsupervised": (

@@ -2,16 +2,16 @@
 
 import pandas as pd
 
-from igan_lib.reproduction.paper import LATER_CROSS, MDD, TABLE2
+from igan_lib.reproduction.paper import LATER_CROSS, LIBRARY, TABLE2
 
 LEVEL = 1.0  # points; of 2,007 images of USPS it is 20
 
 
 def beside_table2(ours: pd.DataFrame) -> pd.DataFrame:
-    """Our `tables.study_table` of Table 2 beside the paper's and MDD's: network and method a line, as text."""
+    """Our `tables.study_table` of Table 2 beside the paper's and a library's: network and method a line, as text."""
     beside = {("finetuned alexnet", method): cells for method, cells in TABLE2.items()}
-    beside["finetuned resnet50", "MDD"] = MDD
-    return _beside(beside, ours, list(MDD))
+    beside |= {("finetuned resnet50", method): cells for method, cells in LIBRARY["table2"].items()}
+    return _beside(beside, ours, list(TABLE2["IGAN"]))
 
 
 def beside_cross(ours: pd.DataFrame) -> pd.DataFrame:
@@ -20,21 +20,27 @@ def beside_cross(ours: pd.DataFrame) -> pd.DataFrame:
     return _beside(beside, ours, list(next(iter(beside.values()))))
 
 
-def beside_printed(ours: pd.DataFrame, looks: dict[str, str]) -> pd.DataFrame:
+def beside_printed(
+    ours: pd.DataFrame, looks: dict[str, str], library: dict[str, dict[str, float]] | None = None
+) -> pd.DataFrame:
     """The methods of a `tables.study_table` that `looks` has: our mean, the printed number, what its public code saw.
 
-    looks: method -> text, of `paper.LOOKS`.
+    looks: method -> text, of `paper.LOOKS`; library: method -> column -> a second number from elsewhere, "TLL".
     """
     lines = {}
     for method, cells in ours[ours["method"].isin(looks) & ours["column"].ne("average")].groupby("method", sort=False):
-        line = {cell.column.replace("->", " → "): _ours_and_printed(cell) for cell in cells.itertuples()}
+        elsewhere = (library or {}).get(method, {})
+        line = {
+            c.column.replace("->", " → "): _ours_and_printed(c, elsewhere.get(c.column)) for c in cells.itertuples()
+        }
         lines[method] = line | {"its public code saw of the target": looks[method]}
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis("method")
 
 
-def _ours_and_printed(cell) -> str:
+def _ours_and_printed(cell, elsewhere: float | None) -> str:
     printed = "" if pd.isna(cell.paper) else f"printed {cell.paper:.1f}"
-    return ", ".join(filter(None, [f"{cell.mean:.1f}" if cell.n else "", printed]))
+    library = "" if elsewhere is None else f"TLL {elsewhere:.1f}"
+    return ", ".join(filter(None, [f"{cell.mean:.1f}" if cell.n else "", printed, library]))
 
 
 def over_others(differences: pd.DataFrame) -> pd.DataFrame:

@@ -217,9 +217,30 @@ def test_a_method_refuses_settings_that_it_does_not_read(name):
     for setting in ({"alpha": 0.2}, {"losses": ("c", "h")}, {"optimizer": "sgd"}, {"precision": "bf16"}):
         with pytest.raises(ConfigError) as caught:
             preset("mnist", "usps", method=name, **setting)
-        one_sentence(caught.value, f"the method {name} does not read {next(iter(setting))}")
+        one_sentence(caught.value, f"the method {name} does not read {next(iter(setting))}", f"weights of {name} alone")
     if name in ("dan", "mcc", "shot"):
         with pytest.raises(ConfigError, match="does not read gan_learning_rate"):
             preset("mnist", "usps", method=name, gan_learning_rate=1e-3)
     else:
         assert preset("mnist", "usps", method=name, gan_learning_rate=1e-3).gan_learning_rate == 1e-3
+
+
+def test_whoever_asks_for_a_weight_of_the_class_is_told_where_it_is():
+    for method, setting in (("dann", "adversarial"), ("mcc", "confusion"), ("mstn", "keep")):
+        with pytest.raises(ConfigError) as caught:
+            preset("mnist", "usps", method=method, **{setting: 0.5})
+        one_sentence(caught.value, setting, f"weights of {method} alone are arguments of its class", "compared_methods")
+    for method, setting in (("dann", {"seed": -1}), ("igan", {"confusion": 0.5})):
+        with pytest.raises(ConfigError) as caught:
+            preset("mnist", "usps", method=method, **setting)
+        assert "alone" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("CDAN-M", "cdan"), ("Co-GAN", "cogan"), ("Duplex", "duplex")])
+def test_a_name_as_the_tables_have_it_is_understood_as_a_slip(asked, meant):
+    with pytest.raises(ConfigError) as caught:
+        preset("mnist", "usps", method=asked)
+    one_sentence(caught.value, f"found '{asked}'", f"did you mean {meant}?")
+    with pytest.raises(ConfigError) as caught:
+        preset("mnist", "usps", method="nothing like it")
+    assert "did you mean" not in str(caught.value)

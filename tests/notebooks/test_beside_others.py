@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from igan_lib.reproduction.paper import A_D, A_W, D_A, LATER_CROSS, LOOKS, M_U, MDD, TABLE1, TABLE2, U_M, W_A
+from igan_lib.reproduction.paper import A_D, A_W, D_A, LATER_CROSS, LIBRARY, LOOKS, M_U, TABLE1, TABLE2, U_M, W_A
 from igan_lib.reproduction.studies import RECOGNITION, STUDIES
 from tools.beside_others import beside_cross, beside_printed, beside_table2, over_others
 
@@ -20,7 +20,11 @@ def study_table(columns, values):
 @pytest.mark.parametrize(
     ("beside", "columns", "printed"),
     [
-        (beside_table2, (D_A, A_W, W_A, A_D), {("finetuned resnet50", "MDD"): MDD}),
+        (
+            beside_table2,
+            (D_A, A_W, W_A, A_D),
+            {("finetuned resnet50", name): of for name, of in LIBRARY["table2"].items()},
+        ),
         (beside_cross, (A_D, W_A, A_W), {(of["network"], name): of["map"] for name, of in LATER_CROSS.items()}),
     ],
 )
@@ -53,9 +57,18 @@ def test_a_printed_number_and_the_looks_stand_beside_ours():
         *(("Duplex", M_U, 3, 94.26, 96.0), ("Duplex", U_M, 0, math.nan, 98.8), ("Duplex", "average", 0, 1.0, 1.0)),
         *(("DANN", M_U, 3, 93.1, math.nan), ("DANN", U_M, 0, math.nan, math.nan), ("igan", M_U, 3, 95.0, 96.8)),
     ]
-    table = beside_printed(pd.DataFrame(lines, columns=columns), {"Duplex": "all", "DANN": "none", "MSTN": "x"})
+    looks, library = {"Duplex": "all", "DANN": "none", "MSTN": "x"}, {"DANN": {M_U: 91.7, U_M: 95.2}}
+    table = beside_printed(pd.DataFrame(lines, columns=columns), looks, library)
     assert table.loc["Duplex"].tolist() == ["94.3, printed 96.0", "printed 98.8", "all"]
-    assert table.loc["DANN"].tolist() == ["93.1", "", "none"] and list(table.index) == ["Duplex", "DANN"]
+    assert table.loc["DANN"].tolist() == ["93.1, TLL 91.7", "TLL 95.2", "none"]
+    assert list(table.index) == ["Duplex", "DANN"]
+
+
+def test_numbers_of_the_library_are_of_methods_and_columns_of_the_tables():
+    for table, found in LIBRARY.items():
+        assert {row.label for row in STUDIES[table].rows} >= set(found) - {"MDD"}
+        columns = set((TABLE1 if table == "table1" else TABLE2)["IGAN"])
+        assert all(set(cells) == columns and all(50 < v < 100 for v in cells.values()) for cells in found.values())
 
 
 def test_over_the_others_says_how_much_in_how_many_seeds_and_what_is_level():

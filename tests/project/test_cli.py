@@ -152,6 +152,11 @@ def test_a_part_of_svhn_is_listed_only_where_it_lies(tmp_path, monkeypatch, caps
     assert re.search(r"^svhn7k +present", capsys.readouterr().out, flags=re.MULTILINE)
 
 
+def test_show_of_an_unknown_method_says_which_there_are(tmp_path, capsys):
+    assert main(["show", "--method", "cdan-m", "--results", str(tmp_path)]) == 2
+    assert "did you mean cdan?" in capsys.readouterr().err
+
+
 def test_show_of_an_empty_folder_says_how_to_begin(tmp_path, capsys):
     assert main(["show", "--results", str(tmp_path)]) == 0
     assert "python -m igan_lib run mnist5k digits" in capsys.readouterr().out

@@ -86,7 +86,7 @@ def test_no_file_is_long_and_the_library_is_thin():
     of_tools = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in TOOLS}
     assert {file: count for file, count in (lines | of_tools).items() if count > 300} == {}
     assert 0 < sum(count for file, count in lines.items() if part_of(file) == "method") < 1000
-    assert sum(count for file, count in lines.items() if not is_aside(file)) < 7370
+    assert sum(count for file, count in lines.items() if not is_aside(file)) < 7390
     own = {part: sum(count for file, count in lines.items() if part_of(file) == part) for part in BOUNDS}
     assert all(0 < own[part] < most for part, most in BOUNDS.items()), own
 
