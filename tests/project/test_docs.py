@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from functools import cache
 from pathlib import Path
 
@@ -102,6 +103,17 @@ def test_hooks_use_the_versions_that_were_tested():
     assert "metadata.papermill" in strip["entry"]
     assert re.match(strip["files"], "notebooks/00_quickstart.ipynb")
     assert not re.match(strip["files"], "results/notebooks/00_quickstart.ipynb")
+
+
+def test_a_weight_of_a_compared_method_can_be_tried_as_the_page_says():
+    (block,) = re.findall(
+        r"((?:^    .*\n|^\n)*^    method = build.*\n(?:^    .*\n)*)", TEXTS["compared_methods.md"], re.MULTILINE
+    )
+    code = textwrap.dedent(block).replace('"mnist", "usps"', '"mnist5k", "digits", profile="smoke"')
+    assert "smoke" in code
+    names = {}
+    exec(code, names)
+    assert names["method"].adversarial == 0.5 and names["method"].progress > 0
 
 
 def test_every_compared_method_has_a_row_in_each_table():
