@@ -266,13 +266,16 @@ case "$*" in "-m venv --clear .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/py
 """
 
 
+CALLERS = {"MAKEFLAGS", "MAKELEVEL", "VENV", "ARGS"}  # what `make test ARGS=...` hands down
+
+
 @pytest.fixture
 def install_from(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     python = tmp_path / "python"
     python.write_text(FAKE_PYTHON.format(log=tmp_path / "log"))
     python.chmod(0o755)
-    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "VENV")}
+    environment = {name: value for name, value in os.environ.items() if name not in CALLERS}
 
     def run(wheels):
         command = ["make", "install-from", f"WHEELS={wheels}", f"PYTHON={python}"]
