@@ -240,7 +240,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for (where, method), trials in TRIALS.items()
         for name, keywords in trials.items()
     },
-    # Not to choose: whether batch norm in E, which Co-GAN's discriminators share, is what lets them win.
+    # Not to choose: what batch norm in E does, which Co-GAN's discriminators share and the published network lacks.
     "nobn cogan pairs1.0": {"method": "cogan", "batch_norm": False, "keywords": {"pairs": 1.0}},
     "svhn csh": NO_GENERATORS | BASE | {"contrast": False},
     "svhn csh contrast": NO_GENERATORS | BASE | {"contrast": True},

@@ -20,16 +20,14 @@ def beside_cross(ours: pd.DataFrame) -> pd.DataFrame:
     return _beside(beside, ours, list(next(iter(beside.values()))))
 
 
-def beside_printed(
-    ours: pd.DataFrame, looks: dict[str, str], library: dict[str, dict[str, float]] | None = None
-) -> pd.DataFrame:
+def beside_printed(ours: pd.DataFrame, looks: dict[str, str], library: dict[str, dict[str, float]]) -> pd.DataFrame:
     """The methods of a `tables.study_table` that `looks` has: our mean, the printed number, what its public code saw.
 
     looks: method -> text, of `paper.LOOKS`; library: method -> column -> a second number from elsewhere, "TLL".
     """
     lines = {}
     for method, cells in ours[ours["method"].isin(looks) & ours["column"].ne("average")].groupby("method", sort=False):
-        elsewhere = (library or {}).get(method, {})
+        elsewhere = library.get(method, {})
         line = {
             c.column.replace("->", " → "): _ours_and_printed(c, elsewhere.get(c.column)) for c in cells.itertuples()
         }
