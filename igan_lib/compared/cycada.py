@@ -9,7 +9,7 @@ is trained beside them and counts once its loss is below 1; then 100 epochs on t
 ADDA at 1e-5 on the ten scores for 200 epochs, with steps of the target's encoder only while D is right in 60 %. Here:
 the published weights, translators with one residual block at a quarter of the side, no kept images, K the network of
 pre-training, from which the second stage goes on, the first half of the steps for the translators, a quarter each for
-the others, ADDA at its own rate (the cosine has taken it to 3e-5 by then) and without a gate.
+the others, a cosine for each stage, ADDA at its own rate and without a gate.
 """
 
 from itertools import pairwise
@@ -74,6 +74,7 @@ class CyCADA(ADDA):
 
     images_only = True
     capturable = False  # the stage is asked of `progress`
+    stage_ends = (TRANSLATED, RETRAINED)  # with one cosine over all steps the third stage would start at 0.15 of a rate
 
     def __init__(
         self,

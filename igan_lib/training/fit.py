@@ -28,7 +28,11 @@ Callback = Callable[[int, "Method", HistoryRow], None]
 
 
 class Method(Protocol):
-    """What the trainer asks of a method (IGAN and every baseline), which is a nn.Module too."""
+    """What the trainer asks of a method (IGAN and every baseline), which is a nn.Module too.
+
+    A method with stages of its own may have `stage_ends`, the shares of the adaptation steps at which they end: the
+    decay of the rates restarts there.
+    """
 
     optimizers: dict[str, torch.optim.Optimizer]
     progress: float | Tensor  # set before each update: the share of the adaptation steps taken; on CUDA a 0-d tensor
@@ -165,7 +169,7 @@ def fit(
                     method.progress.fill_(adapted / schedule.steps)
                 else:
                     method.progress = adapted / schedule.steps
-                set_learning_rates(method.optimizers, schedule.rate(adapted))
+                set_learning_rates(method.optimizers, schedule.rate(adapted, getattr(method, "stage_ends", ())))
             try:
                 names, losses = steps()
             except torch.OutOfMemoryError as error:

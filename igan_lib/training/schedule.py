@@ -26,12 +26,18 @@ class Schedule(BaseModel):
         """Whether a second or later stage begins with the adaptation step `adapted`, counted from 0."""
         return adapted > 0 and adapted % self._stage_steps == 0
 
-    def rate(self, adapted: int) -> float:
-        """The factor of all learning rates at the adaptation step `adapted`; the decay restarts with each stage."""
+    def rate(self, adapted: int, ends: tuple[float, ...] = ()) -> float:
+        """The factor of all learning rates at the adaptation step `adapted`; the decay restarts with each stage.
+
+        ends: shares of the steps at which stages of the method's own end; it restarts there too.
+        """
         if self.decay == "constant":
             return 1.0
-        start = adapted - adapted % self._stage_steps
-        return cosine_decay((adapted - start) / min(self._stage_steps, self.steps - start))
+        own = (math.ceil(share * self.steps) for share in ends)
+        borders = {*range(0, self.steps, self._stage_steps), *own, self.steps}
+        start = max(border for border in borders if border <= adapted)
+        end = min(border for border in borders if border > adapted)
+        return cosine_decay((adapted - start) / (end - start))
 
     @property
     def _stage_steps(self) -> int:

@@ -86,13 +86,13 @@ def test_settings_are_those_of_this_version(name):
     """They are in no configuration's hash, but the version is: who changes one raises it, and writes both here."""
     parameters = inspect.signature(RECOGNITION[name]).parameters.values()
     own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "x_t"}
-    assert own == OWN[name] and VERSIONS[name] == {"duplex": 2, "drcn": 2}.get(name, 1)
+    assert own == OWN[name] and VERSIONS[name] == {"duplex": 2, "drcn": 2, "cycada": 2}.get(name, 1)
 
 
 def test_shares_sizes_and_published_settings_are_those_that_are_written():
     written = {"thresholds": (0.99, 0.992), "adversarial": 1.0, "reconstruction": 10.0}
     assert asdict(duplex.PUBLISHED) == written | {"grows": False, "discriminator_rate": 1.0} and duplex.PHASE_1 == 0.1
-    assert (cycada.TRANSLATED, cycada.RETRAINED, adaptation.HIDDEN) == (0.5, 0.75, 500)
+    assert cycada.CyCADA.stage_ends == (cycada.TRANSLATED, cycada.RETRAINED) == (0.5, 0.75) and adaptation.HIDDEN == 500
     assert dan.BANDWIDTHS == (0.25, 0.5, 1.0, 2.0, 4.0)
 
 

@@ -1,5 +1,6 @@
 """The schedule: its factors' values, that the trainer gives them to the method, and that stages start anew."""
 
+import itertools
 import math
 
 import pytest
@@ -49,9 +50,9 @@ class Noting(IGAN):
         super().start_stage()
 
 
-def noted(schedule, **settings):
+def noted(schedule, kind=Noting, **settings):
     torch.manual_seed(0)
-    method = Noting(IGANConfig(**SMALL, **settings), (1, 28, 28), 3)
+    method = kind(IGANConfig(**SMALL, **settings), (1, 28, 28), 3)
     method.noted = []
     fit(method, make_pair().for_training(), schedule, seed=0, progress=False)
     return method.noted
@@ -77,6 +78,31 @@ def test_the_decay_restarts_with_each_stage_and_the_ramp_does_not():
     rates = [step[1]["classifier"] for step in steps if step != "stage"]
     factors = [cosine_decay(p) for p in (0, 1 / 3, 2 / 3)]  # 7 steps: stages of 3, 3 and 1
     assert rates == pytest.approx([0.01 * factor for factor in (*factors, *factors, 1.0)])
+
+
+@given(st.integers(1, 60), st.integers(1, 5), st.lists(st.floats(0.01, 0.99), max_size=3))
+def test_the_decay_restarts_where_a_stage_of_the_method_s_own_ends(steps, stages, ends):
+    schedule = Schedule(steps=steps, stages=stages)
+    starts = [0]
+    for adapted in range(1, steps):  # a method asks its progress which stage it is in
+        last, now = (adapted - 1) / steps, adapted / steps
+        if schedule.starts_stage(adapted) or any(last < end <= now for end in ends):
+            starts.append(adapted)
+    expected = []
+    for start, end in itertools.pairwise([*starts, steps]):
+        expected += [cosine_decay(step / (end - start)) for step in range(end - start)]
+    assert [schedule.rate(adapted, tuple(ends)) for adapted in range(steps)] == expected
+    assert [schedule.rate(adapted) for adapted in range(steps)] == [schedule.rate(a, (1.0,)) for a in range(steps)]
+
+
+def test_the_trainer_asks_the_method_where_its_stages_end():
+    class Staged(Noting):
+        stage_ends = (0.5, 0.75)
+
+    schedule = Schedule(batch_size=6, pretrain_steps=1, steps=8)
+    steps = noted(schedule, Staged, learning_rate=0.01)
+    factors = [cosine_decay(p) for p in (0, 0.25, 0.5, 0.75, 0, 0.5, 0, 0.5)]
+    assert [rates["encoder"] for _, rates in steps] == pytest.approx([0.01 * factor for factor in factors])
 
 
 def test_a_constant_rate_stays():
