@@ -36,7 +36,7 @@ from igan_lib.data.features import load_feature_domains
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated, share_right
 from igan_lib.experiment.methods import build
-from igan_lib.experiment.presets import OF_IMAGES, RECOGNITION, preset
+from igan_lib.experiment.presets import IMAGES_ONLY, RECOGNITION, preset
 from igan_lib.experiment.run import load
 from igan_lib.method.networks import HashNet
 from igan_lib.retrieval.protocols import within_target
@@ -233,7 +233,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         f"{where}compared {method}": {"method": method, "keywords": PUBLISHED.get((where, method), {})}
         for where in ("", "labels ")
         for method in COMPARED
-        if not (where and method in OF_IMAGES)
+        if not (where and method in IMAGES_ONLY)
     },
     **{
         f"{where}compared {method} {name}": {"method": method, "keywords": keywords}

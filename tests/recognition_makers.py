@@ -3,12 +3,12 @@
 import torch
 
 from igan_lib.data.domains import TrainingData
-from igan_lib.experiment.methods import RECOGNITION
-from igan_lib.experiment.presets import OF_IMAGES
+from igan_lib.experiment.methods import RECOGNITION_CLASSES
+from igan_lib.experiment.presets import IMAGES_ONLY
 from igan_lib.method.config import IGANConfig
 
-NAMES = list(RECOGNITION)
-OF_FEATURES = [name for name in NAMES if name not in OF_IMAGES]
+NAMES = list(RECOGNITION_CLASSES)
+OF_FEATURES = [name for name in NAMES if name not in IMAGES_ONLY]
 # What tells real from drawn, or source from target, in the history's last row.
 DISCRIMINATORS = {
     **{name: {"D"} for name in ("dann", "adda", "cdan", "mstn", "cycada")},
@@ -63,9 +63,9 @@ def make(name, data, seed=0, settings=None, **own):
     sizes = {"code_length": 32, "generator_width": 4, "discriminator_width": 4}
     sizes["encoder"] = "mlp" if len(shape) == 1 else "lenet"
     seen = {"x_t": data.x_t} if name == "shot" else {}
-    return RECOGNITION[name](IGANConfig(**(sizes | (settings or {}))), shape, data.n_classes, **seen, **own)
+    return RECOGNITION_CLASSES[name](IGANConfig(**(sizes | (settings or {}))), shape, data.n_classes, **seen, **own)
 
 
 def data_for(name, n=30):
     """A few samples: images for methods of images, else features."""
-    return (stripes if name in OF_IMAGES else two_views)(n)[0]
+    return (stripes if name in IMAGES_ONLY else two_views)(n)[0]

@@ -28,7 +28,7 @@ from igan_lib.method.config import IGANConfig
 from igan_lib.method.igan import IGAN
 from igan_lib.training.neighbours import NeighbourMemory
 
-RECOGNITION: dict[str, type[Adaptation]] = {
+RECOGNITION_CLASSES: dict[str, type[Adaptation]] = {
     **{"dann": DANN, "dan": DAN, "adda": ADDA, "cdan": CDAN, "mstn": MSTN, "drcn": DRCN},
     **{"cogan": CoGAN, "duplex": Duplex, "cycada": CyCADA, "i2i": I2I},
     **{"mcc": MCC, "shot": SHOT},
@@ -38,7 +38,7 @@ RECOGNITION: dict[str, type[Adaptation]] = {
 def build(config: ExperimentConfig, pair: DomainPair, **keywords: Any) -> nn.Module:
     """The untrained method of `config` for the inputs of `pair`; weights depend on the seed alone.
 
-    `keywords`: of a class of `RECOGNITION`, in the place of its published weights, for trials.
+    `keywords`: of a class of `RECOGNITION_CLASSES`, in the place of its published weights, for trials.
     """
     backbone = pretrained(config.backbone) if config.regime == "finetuned" else None
     torch.manual_seed(config.seed)
@@ -52,9 +52,9 @@ def build(config: ExperimentConfig, pair: DomainPair, **keywords: Any) -> nn.Mod
         return (DAH if config.method == "dah" else NoDA)(encoder, settings, pair.n_classes)
     values = {name: getattr(config, name) for name in IGANConfig.model_fields}
     asked = (IGANConfig(**values), pair.shape, pair.n_classes, backbone)
-    if config.method in RECOGNITION:
+    if config.method in RECOGNITION_CLASSES:
         seen = {"x_t": pair.target.train.images} if config.method == "shot" else {}
-        return RECOGNITION[config.method](*asked, **seen, **keywords)
+        return RECOGNITION_CLASSES[config.method](*asked, **seen, **keywords)
     method = IGAN(*asked)
     if config.neighbour_weight:
         method.memory = NeighbourMemory(pair.target.train.images, config.neighbours, config.code_length)

@@ -29,7 +29,7 @@ ProfileName = Literal["smoke", "quick", "cpu", "paper"]
 BASELINES = ("noda", "dah", "suh", "itq", "ba", "uh-bdnn")
 RECOGNITION: tuple[str, ...] = get_args(RecognitionName)
 NO_GAME = ("dan", "mcc", "shot")  # those without a discriminator and a generator, and so without a rate for them
-OF_IMAGES = ("cogan", "cycada")  # those that refuse features
+IMAGES_ONLY = ("cogan", "cycada")  # those that refuse features
 
 # Raised whenever a method's numbers change, so that results of two versions never stand in one comparison.
 # igan and igan+ 2: D learns at three times G's rate. uh-bdnn 2: each layer starts from the principal directions of its
@@ -134,7 +134,7 @@ class ExperimentConfig(IGANConfig, Schedule):
         for name in ("size", "channels", "contrast"):
             if self.backbone != "none" and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"a backbone cuts images its own way and does not read {name}")
-        if self.method in OF_IMAGES and self.backbone != "none":
+        if self.method in IMAGES_ONLY and self.backbone != "none":
             raise ValueError(f"the method {self.method} draws images, and there are features of {self.backbone} here")
         if self.method in (*BASELINES, *RECOGNITION):
             # A profile may set the width of networks that a baseline has not.

@@ -8,7 +8,7 @@ import pandas as pd
 
 from igan_lib.data.office31 import OFFICE_DOMAINS
 from igan_lib.errors import ConfigError
-from igan_lib.experiment.presets import OF_IMAGES, OFFICE, ExperimentConfig, preset
+from igan_lib.experiment.presets import IMAGES_ONLY, OFFICE, ExperimentConfig, preset
 from igan_lib.files import short_name
 from igan_lib.method.config import ALL_LOSSES
 from igan_lib.reproduction import paper
@@ -108,7 +108,7 @@ SOURCE_ONLY = (
 )
 
 # The methods that Tables 1 and 2 print, DAN and DANN, and two of later years: label -> method.
-RECOGNITION = {
+RECOGNITION_ROWS = {
     **{"CyCADA": "cycada", "Duplex": "duplex", "MSTN": "mstn", "I2I": "i2i", "CDAN-M": "cdan", "ADDA": "adda"},
     **{"Co-GAN": "cogan", "DRCN": "drcn", "DAN": "dan", "DANN": "dann", "MCC": "mcc", "SHOT": "shot"},
 }
@@ -119,11 +119,11 @@ QUOTED = "printed of its authors' network, schedule and choice of step"
 
 
 def recognition_rows(printed: dict[str, dict[str, float]], *, on_features: bool = False) -> tuple[Row, ...]:
-    """A row for each of `RECOGNITION`, with what `paper.TABLE1` or `TABLE2` prints; on features, of those that can."""
+    """The rows of `RECOGNITION_ROWS`, with what `paper.TABLE1` or `TABLE2` prints; on features, of those that can."""
     return tuple(
         Row(label, method, paper=printed.get(label, {}), reason=QUOTED)
-        for label, method in RECOGNITION.items()
-        if not (on_features and method in OF_IMAGES)
+        for label, method in RECOGNITION_ROWS.items()
+        if not (on_features and method in IMAGES_ONLY)
     )
 
 
@@ -204,7 +204,7 @@ def on_pairs(studies: Iterable[Study], pairs: tuple[Pair, ...]) -> list[Study]:
         raise ConfigError("Expected pairs of Office-31 for a table of its features, found others: leave pairs out.")
 
     def fits(row: Row) -> bool:
-        return row.method not in OF_IMAGES if features else "feature_dropout" not in row.settings
+        return row.method not in IMAGES_ONLY if features else "feature_dropout" not in row.settings
 
     return [
         replace(one, pairs=pairs, title=f"{one.title} (here on other pairs)", rows=tuple(filter(fits, one.rows)))

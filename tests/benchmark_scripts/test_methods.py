@@ -31,8 +31,8 @@ def test_each_row_is_measured_at_the_sizes_of_its_preset_and_told_where_it_stand
         return {"L": torch.zeros(())}
 
     monkeypatch.setattr(benchmark, "alternate", alternate)
-    monkeypatch.setattr(benchmark.build.__globals__["RECOGNITION"]["cycada"], "update", update)
-    monkeypatch.setattr(benchmark.build.__globals__["RECOGNITION"]["i2i"], "update", update)
+    monkeypatch.setattr(benchmark.build.__globals__["RECOGNITION_CLASSES"]["cycada"], "update", update)
+    monkeypatch.setattr(benchmark.build.__globals__["RECOGNITION_CLASSES"]["i2i"], "update", update)
     monkeypatch.setattr(sys, "argv", ["methods.py", "--rounds", "3", "--output", str(tmp_path / "out.json")])
     benchmark.main()
     torch.set_num_threads(before)

@@ -14,8 +14,8 @@ from igan_lib.compared import duplex
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated
 from igan_lib.experiment.measures import game_metrics
-from igan_lib.experiment.methods import RECOGNITION, build, training_data
-from igan_lib.experiment.presets import OF_IMAGES, RecognitionName, preset
+from igan_lib.experiment.methods import RECOGNITION_CLASSES, build, training_data
+from igan_lib.experiment.presets import IMAGES_ONLY, RecognitionName, preset
 from igan_lib.method.components import Pretrained
 from igan_lib.method.config import IGANConfig
 from igan_lib.training.fit import fit
@@ -30,7 +30,7 @@ def accuracy(net, images, labels):
 
 
 def test_names_are_those_of_the_configuration():
-    assert tuple(RECOGNITION) == get_args(RecognitionName)
+    assert tuple(RECOGNITION_CLASSES) == get_args(RecognitionName)
 
 
 # ---------------------------------------------------------------- a known shift
@@ -44,7 +44,7 @@ def settings_of(rate, gan_rate, pretrain, steps, batch):
 # Duplex has pseudo-labels from p > 0.99 alone, and a decoder has to learn first.
 LONG = settings_of(5e-3, 1e-3, 300, 300, 30)
 SETTINGS = dict.fromkeys(NAMES, settings_of(2e-3, 1e-3, 100, 200, 30)) | {"duplex": LONG, "drcn": LONG}
-SETTINGS |= dict.fromkeys(OF_IMAGES, settings_of(1e-3, 2e-3, 20, 100, 18))
+SETTINGS |= dict.fromkeys(IMAGES_ONLY, settings_of(1e-3, 2e-3, 20, 100, 18))
 # Chosen by trials on real data; on this shift the published ones are tried.
 PUBLISHED = {
     "duplex": {"game": duplex.PUBLISHED},
@@ -196,14 +196,14 @@ def test_a_method_without_discriminator_reports_none(name):
     assert game_metrics(fit(make(name, data), data, SHORT, seed=0, progress=False), SHORT) == {}
 
 
-@pytest.mark.parametrize("name", OF_IMAGES)
+@pytest.mark.parametrize("name", IMAGES_ONLY)
 def test_methods_that_draw_images_refuse_features(name):
     with pytest.raises(ConfigError) as caught:
-        RECOGNITION[name](IGANConfig(encoder="mlp"), (12,), 3)
-    one_sentence(caught.value, RECOGNITION[name].__name__, "draws")
+        RECOGNITION_CLASSES[name](IGANConfig(encoder="mlp"), (12,), 3)
+    one_sentence(caught.value, RECOGNITION_CLASSES[name].__name__, "draws")
     backbone = Pretrained(torch.nn.Identity(), 6, 16, (0.0,) * 3, (1.0,) * 3)
     with pytest.raises(ConfigError) as caught:
-        RECOGNITION[name](IGANConfig(encoder="mlp"), (3, 8, 8), 3, backbone)
+        RECOGNITION_CLASSES[name](IGANConfig(encoder="mlp"), (3, 8, 8), 3, backbone)
     one_sentence(caught.value, "take another method")
     with pytest.raises(ConfigError) as caught:
         preset("amazon", "webcam", method=name)

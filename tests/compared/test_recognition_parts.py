@@ -21,7 +21,7 @@ from igan_lib.compared.dan import squared_mmd
 from igan_lib.compared.duplex import PUBLISHED, duplex_labels
 from igan_lib.compared.mcc import class_confusion
 from igan_lib.compared.shot import cluster_labels, information_loss
-from igan_lib.experiment.methods import RECOGNITION
+from igan_lib.experiment.methods import RECOGNITION_CLASSES
 from igan_lib.method.config import IGANConfig
 
 SEEDS = st.integers(0, 2**16)
@@ -172,7 +172,7 @@ def test_duplex_draws_each_domain_in_its_own_style_while_it_trains(shape):
     # A constant column is all that names the domain, and batch norm takes a constant out of a batch.
     torch.manual_seed(0)
     encoder = {"encoder": "mlp"} if len(shape) == 1 else {}
-    method = RECOGNITION["duplex"](IGANConfig(**encoder), shape, 3).train()
+    method = RECOGNITION_CLASSES["duplex"](IGANConfig(**encoder), shape, 3).train()
     u_s, u_t = torch.rand(6, 64), torch.rand(6, 64)
     x_ss, x_ts, x_st, x_tt = method._draw(u_s, u_t)
     assert {tuple(x.shape) for x in (x_ss, x_ts, x_st, x_tt)} == {(6, *shape)}

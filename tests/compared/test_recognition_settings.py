@@ -6,12 +6,13 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 from recognition_makers import NAMES, data_for, make, stripes
+from torch.nn import Dropout
 
 from igan_lib.compared import adaptation, cycada, dan, duplex
 from igan_lib.compared.cogan import with_own_stem
 from igan_lib.compared.cycada import Translator
-from igan_lib.experiment.methods import RECOGNITION
-from igan_lib.experiment.presets import OF_IMAGES, VERSIONS, preset
+from igan_lib.experiment.methods import RECOGNITION_CLASSES
+from igan_lib.experiment.presets import IMAGES_ONLY, VERSIONS, preset
 from igan_lib.method.components import build_encoder
 from igan_lib.method.config import IGANConfig
 from igan_lib.training.captured import make_capturable
@@ -44,12 +45,12 @@ def test_generators_share_all_but_the_last_layer(name):
 
 
 @pytest.mark.parametrize("size", [28, 32])
-@pytest.mark.parametrize("name", [*OF_IMAGES, "drcn", "duplex", "i2i"])
+@pytest.mark.parametrize("name", [*IMAGES_ONLY, "drcn", "duplex", "i2i"])
 def test_methods_that_draw_work_on_images_of_both_sizes(name, size):
     config = preset("mnist", "usps", method=name, size=size, encoder="conv4", generator_width=2, discriminator_width=2)
     torch.manual_seed(0)
     values = {key: getattr(config, key) for key in IGANConfig.model_fields}
-    method = RECOGNITION[name](IGANConfig(**values), (1, size, size), 3).train()
+    method = RECOGNITION_CLASSES[name](IGANConfig(**values), (1, size, size), 3).train()
     x = torch.rand(6, 1, size, size) * 2 - 1
     losses = method.update(x, torch.tensor([0, 1, 2, 0, 1, 2]), -x)
     assert all(value.isfinite() for value in losses.values())
@@ -84,7 +85,7 @@ OWN = {
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_are_those_of_this_version(name):
     """They are in no configuration's hash, but the version is: who changes one raises it, and writes both here."""
-    parameters = inspect.signature(RECOGNITION[name]).parameters.values()
+    parameters = inspect.signature(RECOGNITION_CLASSES[name]).parameters.values()
     own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "x_t"}
     assert own == OWN[name] and VERSIONS[name] == {"duplex": 2, "drcn": 2, "cycada": 2}.get(name, 1)
 
@@ -93,6 +94,8 @@ def test_shares_sizes_and_published_settings_are_those_that_are_written():
     written = {"thresholds": (0.99, 0.992), "adversarial": 1.0, "reconstruction": 10.0}
     assert asdict(duplex.PUBLISHED) == written | {"grows": False, "discriminator_rate": 1.0} and duplex.PHASE_1 == 0.1
     assert cycada.CyCADA.stage_ends == (cycada.TRANSLATED, cycada.RETRAINED) == (0.5, 0.75) and adaptation.HIDDEN == 500
+    layers = make("cdan", data_for("cdan")).discriminator.modules()
+    assert [layer.p for layer in layers if isinstance(layer, Dropout)] == [0.5, 0.5]
     assert dan.BANDWIDTHS == (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -134,7 +137,7 @@ def test_a_step_asks_nothing_of_the_device(name):
 
 
 def test_methods_whose_stage_depends_on_progress_are_not_captured():
-    assert not RECOGNITION["shot"].capturable and not RECOGNITION["cycada"].capturable
+    assert not RECOGNITION_CLASSES["shot"].capturable and not RECOGNITION_CLASSES["cycada"].capturable
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_shares_of_the_rates_are_of_what_comes_after_pre_training(name, own, exp
 def test_settings_that_trials_chose_are_of_images_or_of_features():
     def of(name, shape):
         encoder = {"encoder": "mlp"} if len(shape) == 1 else {}
-        return RECOGNITION[name](IGANConfig(**encoder), shape, 3)
+        return RECOGNITION_CLASSES[name](IGANConfig(**encoder), shape, 3)
 
     images, features = (1, 28, 28), (12,)
     for shape, sure, adversarial, times in ((images, 0.9, 0.02, 3), (features, 0.7, 0.1, 1)):

@@ -7,7 +7,7 @@ from igan_lib.checkout import ROOT
 from igan_lib.reproduction import paper
 from igan_lib.reproduction.estimate import SEEDS_FOR_A_VERDICT
 from igan_lib.reproduction.opened import open_study
-from igan_lib.reproduction.studies import A_D, A_W, D_A, M_U, OFFICE_RECOGNITION, RECOGNITION, S_M_PART, U_M, W_A
+from igan_lib.reproduction.studies import A_D, A_W, D_A, M_U, OFFICE_RECOGNITION, RECOGNITION_ROWS, S_M_PART, U_M, W_A
 from tools.beside_others import LEVEL
 
 COLUMNS = ["mnist->usps", "usps->mnist"]
@@ -16,7 +16,7 @@ SEEDS = {3: "three", 4: "four", 5: "five"}
 
 def counts(opened, pairs):
     """The seeds that a row has in each of these columns: label -> the least of them."""
-    rows = [row for row in opened.study.rows if row.label in RECOGNITION]
+    rows = [row for row in opened.study.rows if row.label in RECOGNITION_ROWS]
     return {row.label: min(opened.study.cell(opened.runs, row, pair, "cpu").n for pair in pairs) for row in rows}
 
 
@@ -55,7 +55,7 @@ def test_the_compared_methods_on_digits_in_words():
 
 
 def test_who_is_not_above_source_only_on_mnist_to_usps_in_words():
-    gains = {name: paired("table1", name, "source-only", M_U) for name in RECOGNITION}
+    gains = {name: paired("table1", name, "source-only", M_U) for name in RECOGNITION_ROWS}
     assert {name for name in gains if gains[name][2] < 0} == {"ADDA", "DAN"}
     assert {name for name in gains if gains[name][1] <= 0 <= gains[name][2]} == {"CyCADA", "Duplex", "DRCN"}
     adda, dan = (f"{-m:.1f} ({-high:.1f} to {-low:.1f})" for m, low, high in (gains["ADDA"], gains["DAN"]))
@@ -69,10 +69,10 @@ def test_the_part_of_svhn_in_words():
     assert set(counts(opened, (S_M_PART,)).values()) == {1}
     assert "from `CyCADA` to `SHOT` have one seed there so far." in text
     mean = opened.table[opened.table["column"] == "svhn7k->mnist"].set_index("method")["mean"]
-    assert {name for name in RECOGNITION if mean[name] > mean["igan"]} == {"SHOT", "MCC"}
+    assert {name for name in RECOGNITION_ROWS if mean[name] > mean["igan"]} == {"SHOT", "MCC"}
     above = f"SHOT ({mean['SHOT']:.1f}) and MCC ({mean['MCC']:.1f}) are above the mean of `igan` ({mean['igan']:.1f})"
     assert above in text
-    gains = {name: mean[name] - mean["source-only"] for name in RECOGNITION}
+    gains = {name: mean[name] - mean["source-only"] for name in RECOGNITION_ROWS}
     small = sorted(gain for gain in gains.values() if 0 < gain < 10)
     assert {name for name in gains if gains[name] in small} == {"CyCADA", "Duplex", "DRCN"}
     shown = f"gain {small[0]:.0f} to {small[-1]:.0f} points over `source-only` there"
@@ -82,7 +82,7 @@ def test_the_part_of_svhn_in_words():
 def test_how_far_a_source_network_moved_with_the_rounding_in_words():
     """But for SHOT, whose labels are smoothed, all methods make the same steps on the source."""
     opened, found = open_study("table1"), {}
-    for label in set(RECOGNITION) - {"SHOT"}:
+    for label in set(RECOGNITION_ROWS) - {"SHOT"}:
         for pair in (M_U, U_M, S_M_PART):
             cell = opened.study.cell(opened.runs, opened.study.row(label), pair, "cpu", "source_only_accuracy")
             for seed, value in cell.values.items():

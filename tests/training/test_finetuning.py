@@ -16,9 +16,8 @@ from igan_lib.data.images import to_unit_range
 from igan_lib.data.office31 import list_office31
 from igan_lib.errors import ConfigError, DataError, TrainingError
 from igan_lib.experiment.evaluation import recalibrated
-from igan_lib.experiment.methods import RECOGNITION as METHODS
-from igan_lib.experiment.methods import build, pretrained
-from igan_lib.experiment.presets import OF_IMAGES, RECOGNITION, preset
+from igan_lib.experiment.methods import RECOGNITION_CLASSES, build, pretrained
+from igan_lib.experiment.presets import IMAGES_ONLY, RECOGNITION, preset
 from igan_lib.experiment.result import result_path
 from igan_lib.experiment.run import run
 from igan_lib.method.components import FineTunedEncoder, Pretrained, build_encoder
@@ -30,7 +29,7 @@ from igan_lib.training.fit import fit
 
 LITE = "efficientnet_lite2"
 WHOLE = replace(TINY, crop=TINY.resize)  # with the margin of random crops
-ON_FEATURES = [name for name in RECOGNITION if name not in OF_IMAGES]
+ON_FEATURES = [name for name in RECOGNITION if name not in IMAGES_ONLY]
 
 
 @pytest.fixture
@@ -156,7 +155,7 @@ def test_features_are_constants_as_targets_of_other_methods(name):
     _, network = tiny_backbone()
     settings = IGANConfig(encoder="mlp", code_length=8, generator_width=1, discriminator_width=1)
     backbone = Pretrained(copy.deepcopy(network), 6, TINY.crop, TINY.mean, TINY.std)
-    method = METHODS[name](settings, (3, 16, 16), 3, backbone).train()
+    method = RECOGNITION_CLASSES[name](settings, (3, 16, 16), 3, backbone).train()
     first = next(layer for layer in method.net.encoder.encoder.modules() if isinstance(layer, nn.Linear))
     nn.init.zeros_(first.weight)
     before = copy.deepcopy(list(method.net.encoder.backbone.parameters()))
