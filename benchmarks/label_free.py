@@ -9,16 +9,13 @@ Notebook 10 shows what the rows say.
 """
 
 import argparse
-import csv
-import fcntl
-import os
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from csv_rows import append
 
 from igan_lib.errors import ConfigError
 from igan_lib.experiment.evaluation import codes_and_logits, recalibrated, share_right
@@ -92,16 +89,6 @@ def done(output: Path) -> set[tuple[str, ...]]:
     return set(pd.read_csv(output)[GROUP].itertuples(index=False, name=None)) if output.exists() else set()
 
 
-def append(rows: Iterable[list[object]], output: Path) -> None:
-    """Add the rows of a group; two processes may do so at the same time."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with open(output, "a", newline="", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file.fileno()).st_size == 0:  # `tell` is that of opening, before the lock
-            csv.writer(file).writerow(COLUMNS)
-        csv.writer(file).writerows(rows)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", nargs="+", metavar="PAIR", help=f"any of: {', '.join(PAIRS)}")
@@ -126,7 +113,7 @@ def main() -> None:
                     continue
                 start, configs = time.perf_counter(), configurations(pair, method, setting, arguments.seeds, **named)
                 rows = rows_of(pair, method, setting, configs)
-                append(rows, arguments.output)
+                append(rows, COLUMNS, arguments.output)
                 accuracies = ", ".join(f"{row[COLUMNS.index('accuracy')]:.1f}" for row in rows)
                 print(pair, method, setting, accuracies, f"({time.perf_counter() - start:.0f} s)", flush=True)
 

@@ -15,10 +15,7 @@ they came from. Rows that are there are not trained again; the first ones have n
 """
 
 import argparse
-import csv
-import fcntl
 import math
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from csv_rows import append
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
@@ -305,17 +303,6 @@ def rows_done() -> set[tuple[str, str, int]]:
     return set(zip(table["setting"], table["pair"], table["seed"], strict=True))
 
 
-def append(row: list[object]) -> None:
-    """Add a row; two processes may do so at the same time."""
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    with open(OUTPUT, "a", newline="", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        writer = csv.writer(file)
-        if os.fstat(file.fileno()).st_size == 0:  # `tell` is that of opening, before the lock
-            writer.writerow(COLUMNS)
-        writer.writerow(row)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", nargs="*", metavar="SETTING", help=f"any of: {', '.join(SETTINGS)}")
@@ -332,7 +319,7 @@ def main() -> None:
                 if (setting, f"{source}->{target}", seed) not in rows_done():
                     start = time.perf_counter()
                     row = measure(setting, source, target, seed)
-                    append(row)
+                    append([row], COLUMNS, OUTPUT)
                     print(*row, f"({time.perf_counter() - start:.0f} s)", flush=True)
     if not arguments.settings:
         table = pd.read_csv(OUTPUT)
