@@ -4,9 +4,9 @@ The discriminator gets the outer product of code and class probabilities, so tha
 domains differ. "M" is the whole product, without random projections and without weights by entropy ("+E").
 
 Published (`thuml/CDAN`): weight 1, $\lambda_p$ with p = step / 10,000, dropout 0.5 in D's two layers of 500, one pass
-of both domains, SGD whose rate falls every few epochs. Here: p = step / steps, since a run of 1,500 steps would end at
-$\lambda$ = 0.64, Adam and this project's cosine, and a pass for each domain as in IGAN. On Office-31 the published D
-has 1,024 units.
+of both domains, SGD with weight decay, whose rate falls every few epochs. Here: p = step / steps, since a run of 1,500
+steps would end at $\lambda$ = 0.64, Adam and this project's cosine, no weight decay, and a pass for each domain as in
+IGAN. On Office-31 the published D has 1,024 units.
 """
 
 import torch.nn.functional as F

@@ -7,7 +7,8 @@ Published (`mingyuliutw/CoGAN`, digits of 28 pixels): Adam at 2e-4 with beta1 = 
 steps of 64 + 64 images, noise of 100; a network of its own without batch norm; classes weigh 10, the pairs' codes 0.01
 of their squared distance; the best number of the log. Here: E is the discriminators' shared part, with an own first
 convolution (and its batch norm) for the target; it starts from pre-training on the source, the target's first layer
-too; this project's rates and cosine, no weight decay, and the last step. The pairs weigh 1, the best of nine settings
+too; IGAN's generators, of 64 to 16 filters where the published ones have 1,024 to 128; this project's rates and
+cosine, no weight decay, and the last step. The pairs weigh 1, the best of nine settings
 (docs/selection.md): at 0.01 the target's first layer drifts away.
 """
 

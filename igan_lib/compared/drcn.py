@@ -7,7 +7,7 @@ Published (`ghif/drcn`): target images with half their pixels zeroed and shifted
 reconstruction, then one of classification, by turns; Adam at 3e-4, 50 epochs; 1,024 units before the decoder. Another
 implementation (`pmirallesr/DRCN-Torch`) has both in each step, with $\lambda$ = 0.7. So it is here on features; on
 images 0.99 was the best of nine settings (docs/selection.md). The code of d bits is before the decoder, IGAN's
-generator is the decoder, and no image is shifted, which no method gets here.
+generator is the decoder, and there is no dropout (published: 0.5) and no shift, which no method gets here.
 """
 
 import torch

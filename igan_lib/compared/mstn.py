@@ -5,10 +5,10 @@ few wrong ones, where a mini-batch has a handful of images a class.
 
 Published (`Mid-Push/Moving-Semantic-Transfer-Network`): features are the ten logits for digits and a layer of 256 for
 Office-31; $\lambda_p$ with p = step / 10,000 on both losses and 0.1 on the discriminator's; 0.7 of the old centroid is
-kept; SGD at 0.01, some 200,000 steps. There a class that is absent from a batch counts as a centroid of zeros, which
-shrinks the average; the averages start at zero. Here: features are the code, as for Office-31; p = step / steps; an
-absent class keeps its centroid, the first centroid is the first batch's, and a class enters the loss once both domains
-have had one; Adam and this project's cosine.
+kept; SGD at 0.01 with weight decay, some 200,000 steps. There a class that is absent from a batch counts as a centroid
+of zeros, which shrinks the average; the averages start at zero. Here: features are the code, as for Office-31; p =
+step / steps; an absent class keeps its centroid, the first centroid is the first batch's, and a class enters the loss
+once both domains have had one; Adam and this project's cosine, no weight decay.
 """
 
 import torch

@@ -29,7 +29,7 @@ def estimates(comparison: Comparison, runs: pd.DataFrame, profile: str, studies:
         reasons = [] if comparison.ours else [row.reason.replace(QUOTED, "").strip("; ") for row, _, _ in rows]
         for (row, _, _), cell in zip(rows, cells, strict=True):
             if QUOTED in row.reason and (cell - study.cell(runs, study.row("source-only"), pair, profile)).mean < 0:
-                reasons.append(f"the mean of {row.label} is below that of source-only here")
+                reasons.append(f"the mean of {row.label} is below that of source-only on {name.replace('->', ' → ')}")
         values = {seed: value - less for seed, value in found.items()}
         return _held_against(values, comparison.printed.get(name), reasons)
 
