@@ -28,11 +28,7 @@ Callback = Callable[[int, "Method", HistoryRow], None]
 
 
 class Method(Protocol):
-    """What the trainer asks of a method (IGAN and every baseline), which is a nn.Module too.
-
-    A method with stages of its own may have `stage_ends`, the shares of the adaptation steps at which they end: the
-    decay of the rates restarts there.
-    """
+    """What the trainer asks of a method (IGAN and every baseline), which is a nn.Module too."""
 
     optimizers: dict[str, torch.optim.Optimizer]
     progress: float | Tensor  # set before each update: the share of the adaptation steps taken; on CUDA a 0-d tensor
@@ -89,6 +85,7 @@ def fit(
     Args:
         method: see `Method`; it is moved to `device` and changed in place.
         data: images of both domains and the source's labels; there are no target labels in it.
+        schedule: its decay also restarts at the shares of the steps that a method with stages names as `stage_ends`.
         seed: of the batches (and, through torch.manual_seed, of what the method draws while training).
         checkpoint: file to write every `schedule.checkpoint_every` steps and to go on from; None: none is written. What
             a killed process left of it half-written is removed.

@@ -27,10 +27,7 @@ class Schedule(BaseModel):
         return adapted > 0 and adapted % self._stage_steps == 0
 
     def rate(self, adapted: int, ends: tuple[float, ...] = ()) -> float:
-        """The factor of all learning rates at the adaptation step `adapted`; the decay restarts with each stage.
-
-        ends: shares of the steps at which stages of the method's own end; it restarts there too.
-        """
+        """The factor of all rates at step `adapted`; the decay restarts with each stage and at the shares `ends`."""
         if self.decay == "constant":
             return 1.0
         own = (math.ceil(share * self.steps) for share in ends)
