@@ -1,6 +1,7 @@
 """How long, in what portions and at which rates a method is trained; the one owner of `steps`. Loads no torch."""
 
 import math
+from bisect import bisect_left
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,7 +31,7 @@ class Schedule(BaseModel):
         """The factor of all rates at step `adapted`; the decay restarts with each stage and at the shares `ends`."""
         if self.decay == "constant":
             return 1.0
-        own = (math.ceil(share * self.steps) for share in ends)
+        own = (bisect_left(range(self.steps), share, key=lambda step: step / self.steps) for share in ends)
         borders = {*range(0, self.steps, self._stage_steps), *own, self.steps}
         start = max(border for border in borders if border <= adapted)
         end = min(border for border in borders if border > adapted)

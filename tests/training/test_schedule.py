@@ -92,6 +92,8 @@ def test_the_decay_restarts_where_a_stage_of_the_method_s_own_ends(steps, stages
     for start, end in itertools.pairwise([*starts, steps]):
         expected += [cosine_decay(step / (end - start)) for step in range(end - start)]
     assert [schedule.rate(adapted, tuple(ends)) for adapted in range(steps)] == expected
+    # 0.07 * 100 is above 7, and 7 / 100 is 0.07: what counts is the progress that the method sees.
+    assert Schedule(steps=100).rate(7, (0.07,)) == 1
     assert [schedule.rate(adapted) for adapted in range(steps)] == [schedule.rate(a, (1.0,)) for a in range(steps)]
 
 
