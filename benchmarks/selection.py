@@ -238,6 +238,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         for (where, method), trials in TRIALS.items()
         for name, keywords in trials.items()
     },
+    # Not to choose: the published order of DRCN, by turns, each loss with an Adam of its own.
+    "turns drcn": {"method": "drcn", "keywords": {"by_turns": True}},
     # Not to choose: what batch norm in E does, which Co-GAN's discriminators share and the published network lacks.
     "nobn cogan pairs1.0": {"method": "cogan", "batch_norm": False, "keywords": {"pairs": 1.0}},
     "svhn csh": NO_GENERATORS | BASE | {"contrast": False},

@@ -72,7 +72,7 @@ OWN = {
     "adda": {"rate_share": None, "discriminator_rate": None},
     "cdan": {"adversarial": 1.0, "dropout": 0.5},
     "mstn": {"adversarial": 0.2, "keep": 0.7},
-    "drcn": {"balance": None, "damage": 0.5},
+    "drcn": {"balance": None, "damage": 0.5, "by_turns": False},
     "cogan": {"classes": 10.0, "pairs": 1.0, "noise": 100, "rate_share": 1.0, "generator_rate": 1.0},
     "duplex": {"of_source": 0.2, "of_target": 0.15, "game": None},
     "cycada": {"semantic": 1.0, "cycle": 1.0, "rate_share": 0.4},

@@ -156,6 +156,15 @@ def test_what_the_trials_left_of_each_failing_method_in_words():
     assert "the best of DRCN and of Co-GAN is a point below `source-only`, and that of Duplex equals it" in text
 
 
+def test_drcn_by_turns_in_words():
+    table = pd.read_csv(ROOT / "results" / "selection.csv").set_index(["setting", "pair"])["accuracy"]
+    (one, first), (two, second) = table["turns drcn"].items()
+    shown = f'it has {first:.1f} and {second:.1f} ("turns drcn"), less than any trial'
+    assert shown in " ".join(TEXTS["selection.md"].split())
+    tried = table[table.index.get_level_values(0).str.startswith("compared drcn")].groupby("pair").min()
+    assert (one, two) == ("mnist->digits", "usps->digits") and first < tried[one] and second < tried[two]
+
+
 def test_cogan_without_batch_norm_in_words():
     table = pd.read_csv(ROOT / "results" / "selection.csv").set_index(["setting", "pair"])
     line = table.loc[("nobn cogan pairs1.0", "mnist->digits")]
