@@ -4,12 +4,14 @@ Two translators go round in a cycle, each against a discriminator of its domain,
 that an image keeps its class. The network is then trained on translated images with the source's labels.
 
 Published (`jhoffman/cycada_release`; of its translators only SVHN -> MNIST): a ResNet of nine blocks of 64 filters and
-a patch discriminator, Adam at 2e-4 with beta1 = 0.5, 200 epochs, the last 50 drawn images kept for D; the classifier K
-is trained beside them and counts once its loss is below 1; then 100 epochs on translated images from new weights, and
-ADDA at 1e-5 on the ten scores for 200 epochs, with steps of the target's encoder only while D is right in 60 %. Here:
-the published weights, translators with one residual block at a quarter of the side, no kept images, K the network of
-pre-training, from which the second stage goes on, the first half of the steps for the translators, a quarter each for
-the others, a cosine for each stage, ADDA at its own rate and without a gate.
+a patch discriminator, Adam at 2e-4 with beta1 = 0.5, 200 epochs (its images are drawn at epoch 75), the last 50 drawn
+images kept for D; the classifier K is trained beside them and counts once its loss is below 1; then 100 epochs on
+translated images from new weights, and ADDA at 1e-5 on the ten scores for 200 epochs, with steps of the target's
+encoder only while D is right in 60 %. Here: the published weights, translators with one residual block at a quarter of
+the side, no kept images, K the network of pre-training, from which the second stage goes on, the first half of the
+steps for the translators, a quarter each for the others, a cosine for each stage, and ADDA at the rate of `adda`
+without a gate: 375 steps at 1e-5 could move a weight by 0.004 at most, and D is near chance, so that the gate would
+skip most of them.
 """
 
 from itertools import pairwise

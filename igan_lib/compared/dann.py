@@ -5,8 +5,8 @@ turned round, so that the encoder learns to make them alike while it learns the 
 
 Published (as `tllib` and the mode DANN of `thuml/CDAN` have it): the mean of both halves of the domain loss at weight
 1, a ramp from 0 to 1 over some thousand steps, SGD with weight decay, two hidden layers of 1,024 with batch norm, or of
-500 with dropout. Here: Adam and this project's cosine, no weight decay, 500 units without dropout, p the share of the
-adaptation steps.
+500 with dropout. Here: Adam and this project's cosine without weight decay, as all methods have; D is that of ADDA and
+MSTN, 500 units without dropout; p is the share of the adaptation steps.
 """
 
 import torch.nn.functional as F

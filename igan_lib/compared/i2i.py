@@ -5,9 +5,10 @@ source's. No code of it is public, and the two readings of the paper that we had
 provisional.
 
 Published, by the more careful reading: for digits the weights below ("images"), for Office-31 those of "features"; Adam
-at 2e-4 with beta1 = 0.5; generators that share their first layers; an improved Wasserstein game on images. The other
-reading has 0.2 for the codes, 0.05 for the cycle and 0 for translated classes. Here: least squares in both games,
-IGAN's discriminators with one output, generators that share all but the last layer, this project's rates and cosine.
+at 2e-4 with beta1 = 0.5; generators that share their first layers. By the other reading: least squares on codes, an
+improved Wasserstein game on images, 0.2 for the codes, 0.05 for the cycle and 0 for translated classes. Here: least
+squares on images too, as the Wasserstein game asks for several steps of D for one of G; IGAN's discriminators with one
+output, generators that share all but the last layer, this project's rates and cosine.
 """
 
 from typing import ClassVar
@@ -65,8 +66,8 @@ class I2I(Adaptation):
     def update(self, x_s: Tensor, y_s: Tensor, x_t: Tensor) -> dict[str, Tensor]:
         """One step of the three D, then one of E, C and both G.
 
-        x_s, x_t: B images or feature vectors; y_s: B labels. Returns the losses whose weight is not 0 (`names`), L_c,
-        L_D, and D_s, D_t and D_z, the discriminators' accuracies before their step; detached scalars.
+        x_s, x_t: B images or feature vectors; y_s: B labels. Returns the losses of `names` (L_cyc if it weighs more
+        than 0), L_c, L_D, and D_s, D_t and D_z, the discriminators' accuracies before their step; detached scalars.
         """
         x_s, x_t = self.inputs(x_s), self.inputs(x_t)
         u_s, u_t = self.inner(x_s), self.inner(x_t)

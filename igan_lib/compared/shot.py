@@ -5,9 +5,10 @@ codes. A later anchor, not of 2019: it needs the source's network and none of it
 
 Published (`tim-learn/SHOT`): source stage with labels smoothed by 0.1, a layer of 256 with dropout and a classifier
 with normalised weights; target stage of 30 epochs (15 for Office-31) with new pseudo-labels each; their weight is 0.1
-for digits and 0.3 for Office-31; SGD. Here: pre-training is the source stage, the layer is the code of d bits and the
-classifier IGAN's, ten labellings are spread evenly over the adaptation steps, and codes for them are normalised by the
-statistics of target batches, as everything is that is measured here; Adam and this project's cosine.
+for digits and 0.3 for Office-31; SGD. Here: pre-training is the source stage; the layer is the code of d bits and the
+classifier IGAN's, with no dropout and no normalised weights, so that all methods have one network; ten labellings are
+spread evenly over the adaptation steps, and codes for them are normalised by the statistics of target batches, as
+everything is that is measured here; Adam and this project's cosine.
 """
 
 import math
