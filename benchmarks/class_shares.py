@@ -3,9 +3,10 @@
     python benchmarks/class_shares.py       train what is missing, add its rows to results/class_shares.csv
 
 Each method is trained twice: on the source as it is, and on as many source images of each class that the shares are
-those of the target. The second reads the target's labels. So it explains a number, and is none of its own. A row has
-the accuracy on the target's test images, how far the shares of the predicted classes of its training images end from
-the source's and from the true ones, and how far these two are apart: half the sum of absolute differences, in per cent.
+those of the target. The second reads the target's labels. So it explains a number, and is none of its own.
+`source-only` says what the other images do alone. A row has the accuracy on the target's test images, how far the
+shares of the predicted classes of its training images end from the source's and from the true ones, and how far these
+two are apart: half the sum of absolute differences, in per cent.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from igan_lib.experiment.run import load
 from igan_lib.training.fit import fit
 
 OUTPUT = Path(__file__).resolve().parent.parent / "results" / "class_shares.csv"
-METHODS = ("adda", "dan", "dann")
+METHODS = ("adda", "dan", "dann", "source-only")
 AS_IT_IS, RESAMPLED = "as it is", "in the target's shares"
 GROUP = ["pair", "profile", "method", "source", "seed"]
 COLUMNS = [*GROUP, "accuracy", "from_source", "from_target", "source_from_target"]

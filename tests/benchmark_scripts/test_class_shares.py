@@ -69,5 +69,5 @@ def test_a_row_that_is_there_is_not_measured_again_and_a_killed_one_is(benchmark
     assert len(pd.read_csv(output)) == 3
     benchmark.main()
     rows = pd.read_csv(output)
-    assert list(rows.columns) == benchmark.COLUMNS and len(rows) == len(rows.drop_duplicates()) == 2 * 2 * 3
-    assert len(measured) == 13 and measured[3] == measured[4]
+    assert list(rows.columns) == benchmark.COLUMNS and len(rows) == len(rows.drop_duplicates()) == 2 * 2 * 4
+    assert len(measured) == 17 and measured[3] == measured[4]
