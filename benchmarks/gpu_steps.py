@@ -29,6 +29,11 @@ SECONDS = 2.0  # of each measurement of processes
 SIZES = {"28 pixels, batches of 100, lenet": (28, 100, "lenet"), "32 pixels, batches of 200, conv4": (32, 200, "conv4")}
 
 
+def sizes(device: torch.device) -> dict[str, tuple[int, int, str]]:
+    """`SIZES`; on a CPU, which only rehearses, with eight samples a batch."""
+    return SIZES if device.type == "cuda" else {name: (size, 8, encoder) for name, (size, _, encoder) in SIZES.items()}
+
+
 def stepper(method: IGAN, device: torch.device, size: int, batch: int, capture: bool) -> Stepper:
     """The update of a method on one batch, as `fit` makes it, past its warm-up."""
     x_s, y_s, x_t = batches(device, size, batch)
@@ -62,7 +67,7 @@ def captured_work(work: Callable[[], object], device: torch.device) -> Callable[
 
 def steps(device: torch.device, rounds: int) -> dict[str, object]:
     found: dict[str, object] = {}
-    for name, (size, batch, encoder) in SIZES.items():
+    for name, (size, batch, encoder) in sizes(device).items():
         works = {}
         for capture in (False, True):
             way = "captured" if capture else "eager"
@@ -85,7 +90,7 @@ def steps(device: torch.device, rounds: int) -> dict[str, object]:
 
 def compiled(device: torch.device, rounds: int) -> dict[str, object]:
     """The networks compiled with CUDA graphs of their own, against the captured step."""
-    size, batch, _ = SIZES[next(iter(SIZES))]
+    size, batch, _ = next(iter(sizes(device).values()))
     # Contiguous: for channels last the backward pass of a convolution stopped at an assertion about strides (2.11).
     method = new_method(device).to(memory_format=torch.contiguous_format)
     for net in (method.net.encoder, method.g_s, method.g_t, method.d_s, method.d_t):
@@ -117,7 +122,7 @@ def compiled(device: torch.device, rounds: int) -> dict[str, object]:
 def worker(device: torch.device) -> None:
     """Make steps for so many seconds each time that a line asks for it; answer with how many they were."""
     torch.set_num_threads(1)
-    size, batch, _ = SIZES[next(iter(SIZES))]
+    size, batch, _ = next(iter(sizes(device).values()))
     made = {way: stepper(new_method(device), device, size, batch, way == "captured") for way in ("captured", "eager")}
     print("ready", flush=True)
     for line in sys.stdin:
@@ -203,7 +208,7 @@ WAYS = ("graphs in turn", "stacked weights, eager", "graphs on streams of their 
 
 def steps_of_seeds(way: str, count: int, device: torch.device) -> Callable[[], object]:
     """One step of each of `count` seeds, made in one of `WAYS`."""
-    size, batch, _ = SIZES[next(iter(SIZES))]
+    size, batch, _ = next(iter(sizes(device).values()))
     if way.startswith("stacked"):
         update = stacked_update([new_method(device) for _ in range(count)], batches(device, size, batch))
         return captured_work(update, device) if way.endswith("captured") else update
@@ -231,7 +236,7 @@ def steps_of_seeds(way: str, count: int, device: torch.device) -> Callable[[], o
 
 def of_one_seed(way: str, count: int, device: torch.device, rounds: int) -> dict[str, float]:
     """Milliseconds of a step of all seeds, and how many times a step of one seed that is."""
-    size, batch, _ = SIZES[next(iter(SIZES))]
+    size, batch, _ = next(iter(sizes(device).values()))
     works = {"one": stepper(new_method(device), device, size, batch, True), "all": steps_of_seeds(way, count, device)}
     times = alternate(works, device, rounds)
     ratios = [of_all / of_one for of_one, of_all in zip(times["one"], times["all"], strict=True)]

@@ -1,15 +1,17 @@
 """Numbers and texts that tests hold against each other: what the results say, and what a notebook says of it."""
 
 import statistics
+from functools import cache
 
 import nbformat
 from scipy import stats
 
 from igan_lib.checkout import ROOT
+from igan_lib.reproduction import opened
 from igan_lib.reproduction.estimate import Estimate
-from igan_lib.reproduction.opened import open_study
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+open_study = cache(opened.open_study)  # to read a thousand results takes most of a second
 
 
 def text_of(name):
@@ -19,15 +21,15 @@ def text_of(name):
 
 
 def mean(study, label, column, metric=None):
-    opened = open_study(study)
+    found = open_study(study)
     pair = tuple(column.split("->"))
-    return opened.study.cell(opened.runs, opened.study.row(label), pair, "cpu", metric).mean
+    return found.study.cell(found.runs, found.study.row(label), pair, "cpu", metric).mean
 
 
 def paired(study, row, base, pair):
     """Mean and 95 % interval of a row over another one, seed by seed."""
-    opened = open_study(study)
-    found = [opened.study.cell(opened.runs, opened.study.row(label), pair, "cpu").values for label in (row, base)]
+    read = open_study(study)
+    found = [read.study.cell(read.runs, read.study.row(label), pair, "cpu").values for label in (row, base)]
     over = [found[0][seed] - found[1][seed] for seed in sorted(found[0].keys() & found[1].keys())]
     return (statistics.mean(over), *stats.t.interval(0.95, len(over) - 1, statistics.mean(over), stats.sem(over)))
 

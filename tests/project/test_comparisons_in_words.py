@@ -1,12 +1,11 @@
 """Sentences that hold IGAN against the methods of Tables 1 and 2: the results say the same."""
 
 import pandas as pd
-from result_words import README, average_lead, paired, text_of
+from result_words import README, average_lead, open_study, paired, text_of
 
 from igan_lib.checkout import ROOT
 from igan_lib.reproduction import paper
 from igan_lib.reproduction.estimate import SEEDS_FOR_A_VERDICT
-from igan_lib.reproduction.opened import open_study
 from igan_lib.reproduction.studies import A_D, A_W, D_A, M_U, OFFICE_RECOGNITION, RECOGNITION_ROWS, S_M_PART, U_M, W_A
 from tools.beside_others import LEVEL
 

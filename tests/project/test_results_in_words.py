@@ -1,11 +1,10 @@
 """Sentences of the notebooks and the README that name numbers of ours: the results say the same."""
 
-from result_words import README, mean, paired, text_of
+from result_words import README, mean, open_study, paired, text_of
 
 from igan_lib.checkout import ROOT
 from igan_lib.experiment.presets import preset
 from igan_lib.photos.label_free import CHOOSES, NAMES, best
-from igan_lib.reproduction.opened import open_study
 from igan_lib.reproduction.results import frame, read_results, values
 from igan_lib.reproduction.studies import OFFICE_RECOGNITION
 from tools import label_free_views
