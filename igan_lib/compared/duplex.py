@@ -3,15 +3,15 @@ r"""Duplex (Hu et al. 2018): one generator told which domain to draw, and a disc
 IGAN without hashing, without centroids and with one generator in place of two: of all methods the one most like it.
 Crosswise images must keep their class, in the eyes of the other domain's discriminator and of the classifier.
 
-Published (a repository without a word on whose it is, very probably the authors'): 20,000 steps of pre-training and
-200,000 more, of which the first tenth are without the classifier on drawn images (phase 1); Adam at 2e-4; a classifier
-on a code of 512; a generator of 256 to 64 filters; pseudo-labels for p > 0.99 and a class that survives being drawn, or
-p > 0.992 alone where those are fewer than half the batch, found in evaluation mode; the maximum of many looks at the
-test images. Here: the published weights of the classes, IGAN's code, generator (64 to 16 filters) and discriminators,
-the phases as shares of the steps, pseudo-labels from the passes of the step itself, this project's rates and cosine,
-and the last step. With the published thresholds the target's discriminator ends at chance here, as one that sees no
-real image, and with the weights the code is spoilt, so those of `OF_IMAGES` and `OF_FEATURES` come from trials
-(docs/selection.md).
+Published (`utihamartiwi/dupgan`, which does not say whose it is, very probably the authors'): 20,000 steps of
+pre-training and 200,000 more, of which the first tenth are without the classifier on drawn images (phase 1); Adam at
+2e-4; a classifier on a code of 512; a generator of 256 to 64 filters; pseudo-labels for p > 0.99 and a class that
+survives being drawn, or p > 0.992 alone where those are fewer than half the batch, found in evaluation mode; the
+maximum of many looks at the test images. Here: the published weights of the classes, IGAN's code, generator (64 to 16
+filters) and discriminators, the phases as shares of the steps, pseudo-labels from the passes of the step itself, this
+project's rates and cosine, and the last step. With the published thresholds the target's discriminator ends at chance
+here, as one that sees no real image, and with the weights the code is spoilt, so those of `OF_IMAGES` and `OF_FEATURES`
+come from trials (docs/selection.md).
 """
 
 from dataclasses import dataclass

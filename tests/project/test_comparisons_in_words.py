@@ -60,6 +60,7 @@ def test_single_pairs_of_digits_in_words():
     shown = f"a lead of {printed:.1f} over CDAN-M on MNIST → USPS; ours is {lead:.1f} ({_interval(ends)})."
     assert f"The paper prints {shown}" in text
     (over, _, most), (_, *other) = (paired("table1", "igan", "MCC", pair) for pair in (M_U, U_M))
+    assert f"MCC is ahead of IGAN by {-over:.1f} on MNIST → USPS," in " ".join(README.split())
     assert f"On MNIST → USPS it is {-over:.1f} ahead." in text and most < 0 and how(other) == "open"
     seeds = opened.study.cell(opened.runs, opened.study.row("MCC"), U_M, "cpu").values
     *first, last = (f"{seeds[seed]:.1f}" for seed in range(5))
@@ -115,6 +116,7 @@ def test_the_part_of_svhn_in_words():
     shot, low, high = leads["SHOT"]
     above = f"**SHOT ({mean['SHOT']:.1f}) is ahead of `igan` ({mean['igan']:.1f})** by {-shot:.1f} points"
     assert f"{above} ({-high:.1f} to {-low:.1f})" in text
+    assert f"and SHOT by {-shot:.1f} on a part of SVHN (three seeds)." in " ".join(README.split())
     assert {name for name in told if told[name] == "open"} == {"MCC", "MSTN", "CDAN-M", "I2I", "Duplex"}
     numbers = {name: f"{name} ({mean[name]:.1f})" for name in RECOGNITION_ROWS}
     assert "{MCC}, {MSTN}, {CDAN-M}, {I2I} and {Duplex} are open".format(**numbers) in text
