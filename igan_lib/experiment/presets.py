@@ -135,7 +135,7 @@ class ExperimentConfig(IGANConfig, Schedule):
             if self.backbone != "none" and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"a backbone cuts images its own way and does not read {name}")
         if self.method in IMAGES_ONLY and self.backbone != "none":
-            raise ValueError(f"the method {self.method} draws images and takes no features, found {self.backbone}'s")
+            raise ValueError(f"the method {self.method} draws images and takes no features of {self.backbone}")
         if self.method in (*BASELINES, *RECOGNITION):
             # A profile may set the width of networks that a baseline has not.
             read = {"feature_dropout"} if self.method in ("noda", "dah", "suh", *RECOGNITION) else set()
