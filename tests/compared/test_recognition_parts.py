@@ -262,6 +262,17 @@ def test_a_step_moves_its_own_parts_and_no_other(name):
     assert all(p.grad is None for p in method.parameters())
 
 
+def test_by_turns_each_loss_of_drcn_has_an_adam_of_its_own():
+    data = data_for("drcn")
+    method = make("drcn", data, by_turns=True).train()
+    method.update(data.x_s[:12], data.y_s[:12], data.x_t[:12])
+    encoder = list(method.net.encoder.parameters())
+    for optimizer in (method.optimizers["reconstruction"], method.optimizers["encoder"]):
+        assert [int(optimizer.state[p]["step"]) for p in encoder] == [1] * len(encoder)
+        assert optimizer.defaults["betas"] == (0.9, 0.999)
+        assert {group["lr"] for group in optimizer.param_groups} == {method.config.learning_rate}
+
+
 @pytest.mark.parametrize(
     ("progress", "parts"),
     [(0.2, {"to_s", "to_t", "d_s", "d_t"}), (0.6, {"net", "retrained"}), (0.8, {"net", "discriminator"})],

@@ -103,6 +103,12 @@ def test_what_class_shares_do_in_words():
     assert f"CyCADA ends with ADDA, and has {cycada:.1f} on MNIST → USPS." in text
 
 
+def test_why_cycada_has_no_gate_in_words():
+    told = open_study("table1").table.set_index("method").loc["CyCADA", "D_accuracy"].dropna()
+    page = " ".join((ROOT / "docs" / "compared_methods.md").read_text(encoding="utf-8").split())
+    assert len(told) == 3 and f"since D is right in {told.min():.0f} to {told.max():.0f} % at the end" in page
+
+
 def test_the_part_of_svhn_in_words():
     text, opened = text_of("04_table1_digits"), open_study("table1")
     assert set(counts(opened, (S_M_PART,)).values()) == {3}
